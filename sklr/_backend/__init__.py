@@ -1,0 +1,24 @@
+"""The backend: random streams, threads, and matrices as tiles. Private; `sklr.linalg` is the public door."""
+
+from .containers import RowChunks, as_operand, centered, row_weighted, scaled
+from .dtypes import compute_dtype
+from .operands import Operand, Transposed
+from .streams import Stream, as_stream
+from .threads import check_n_threads, cpu_count, ordered, session
+
+__all__ = [
+    "Operand",
+    "RowChunks",
+    "Stream",
+    "Transposed",
+    "as_operand",
+    "as_stream",
+    "centered",
+    "check_n_threads",
+    "compute_dtype",
+    "cpu_count",
+    "ordered",
+    "row_weighted",
+    "scaled",
+    "session",
+]

@@ -1,0 +1,427 @@
+"""Kinds of matrices: how each is cut into tiles and how a tile is loaded.
+
+This and `tiles` are the only modules that know what a matrix is made of. `as_operand` is the door.
+"""
+
+import mmap
+from abc import abstractmethod
+
+import numpy as np
+from scipy import sparse
+
+from .dtypes import compute_dtype, is_float
+from .operands import Operand, Transposed
+from .tiles import MIN_TILE_ROWS, DenseTile, SparseTile, row_bounds, sparse_row_bounds
+
+
+class PassCounter:
+    """How often the data have been swept; shared by all operands on the same data."""
+
+    def __init__(self):
+        self.n_passes = 0
+
+
+class _Source(Operand):
+    """An operand that holds data, rather than wrapping another one."""
+
+    def __init__(self, shape, dtype, name, flipped, counter):
+        super().__init__()
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.dtype = dtype
+        self.name = name
+        self._flipped = flipped  # whether the user's rows are our columns
+        self.counter = counter or PassCounter()
+
+    @property
+    def _source(self):
+        return self
+
+    @abstractmethod
+    def _raw(self, task):
+        """``(values, rows, columns)`` of the user's entries of a task, for the words of an error."""
+
+    def _describe_bad_entry(self, task):
+        lo = task[1]
+        values, rows, columns = self._raw(task)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            row, column = int(lo + rows(bad[0])), int(columns(bad[0]))
+            if self._flipped:
+                row, column = column, row
+            what = "NaN" if np.isnan(values[bad[0]]) else "infinity"
+            remedy = "Impute or drop missing values first." if what == "NaN" else "Clip or drop such values first."
+            return ValueError(
+                f"Input {self.name} contains {what}: first seen at row {row}, column {column}"
+                f"{self._place(task)}. {remedy}"
+            )
+        largest = float(np.max(np.abs(values.astype(np.float64, copy=False)), initial=0.0))
+        return self._overflow(f"has an entry of {largest:.3g}")
+
+    def _place(self, task):
+        return ""
+
+
+class DenseOperand(_Source):
+    """An ndarray of any strides; integers and other floats are converted tile by tile."""
+
+    container = "dense"
+
+    def __init__(self, array, name="X", flipped=False, counter=None):
+        super().__init__(array.shape, compute_dtype(array.dtype, name), name, flipped, counter)
+        self._array = np.asarray(array)
+        self.nnz = array.shape[0] * array.shape[1]
+
+    def _tasks(self, min_rows=MIN_TILE_ROWS):
+        bounds = row_bounds(self.shape[0], self.shape[1] * self.dtype.itemsize, min_rows)
+        return [(i, lo, hi) for i, (lo, hi) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))]
+
+    def _load(self, task):
+        _, lo, hi = task
+        return lo, hi, self._tile(self._array[lo:hi])
+
+    def _tile(self, view):
+        return DenseTile(view if is_float(view.dtype) else view.astype(self.dtype))
+
+    def _column_slab(self, lo, hi):
+        return self._tile(self._array[:, lo:hi])
+
+    def _raw(self, task):
+        lo, hi = task[1:3]
+        view = self._array[lo:hi]
+        width = view.shape[1]
+        return view.ravel(), (lambda k: k // width), (lambda k: k % width)
+
+    def _retiled_transpose(self):
+        return type(self)(self._array.T, self.name, not self._flipped, self.counter)
+
+
+class MappedOperand(DenseOperand):
+    """A memory-mapped array: read and converted tile by tile, its pages let go behind the pass."""
+
+    container = "mapped"
+
+    def __init__(self, array, name="X", flipped=False, counter=None):
+        super().__init__(array, name, flipped, counter)
+        self._map, self._map_address = _mapping_of(array)
+
+    def _release(self, task):
+        row_bytes = self._array.strides[0]
+        if self._map is None or row_bytes <= 0:
+            return
+        _, lo, hi = task
+        first = self._array[lo:hi].__array_interface__["data"][0] - self._map_address
+        start = first // mmap.PAGESIZE * mmap.PAGESIZE
+        # The last row may end before the next one begins: never advise beyond the mapping.
+        length = min(first - start + (hi - lo) * row_bytes, len(self._map) - start)
+        self._map.madvise(mmap.MADV_DONTNEED, start, length)
+
+
+class SparseOperand(_Source):
+    """A CSR matrix without duplicate entries."""
+
+    container = "sparse"
+
+    def __init__(self, matrix, name="X", flipped=False, counter=None):
+        super().__init__(matrix.shape, compute_dtype(matrix.dtype, name), name, flipped, counter)
+        self._matrix = matrix
+        self._columns = None
+        self.nnz = int(matrix.nnz)
+
+    def _tasks(self, min_rows=1):
+        bounds = sparse_row_bounds(self._matrix.indptr, self.shape[1], min_rows)
+        return [(i, lo, hi) for i, (lo, hi) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))]
+
+    def _load(self, task):
+        _, lo, hi = task
+        A = self._matrix
+        first, last = A.indptr[lo], A.indptr[hi]
+        data = A.data[first:last].astype(self.dtype, copy=False)
+        tile = sparse.csr_array(
+            (data, A.indices[first:last], A.indptr[lo : hi + 1] - first),
+            shape=(hi - lo, self.shape[1]),
+            copy=False,
+        )
+        return lo, hi, SparseTile(tile)
+
+    def _column_slab(self, lo, hi):
+        if self._columns is None:
+            # Column access for fast transforms: a second copy of the matrix, kept with the operand.
+            self._columns = self._matrix.tocsc()
+        return SparseTile(self._columns[:, lo:hi].astype(self.dtype).tocsr())
+
+    def _raw(self, task):
+        lo, hi = task[1:3]
+        A = self._matrix
+        first, last = A.indptr[lo], A.indptr[hi]
+        return (
+            A.data[first:last],
+            lambda k: np.searchsorted(A.indptr[lo : hi + 1], first + k, side="right") - 1,
+            lambda k: A.indices[first + k],
+        )
+
+    def _retiled_transpose(self):
+        self.counter.n_passes += 1  # the conversion reads everything once
+        return SparseOperand(self._matrix.T.tocsr(), self.name, not self._flipped, self.counter)
+
+
+class RowChunks:
+    """A matrix that arrives in chunks of rows, as often as asked.
+
+    Parameters
+    ----------
+    factory : callable
+        ``factory()`` returns a new iterator over the chunks, from the first row on, each time it is
+        called. A chunk is an ndarray (a list of rows is refused) or a sparse matrix of shape ``(rows, n)``
+        and of dtype `dtype`. Algorithms of several passes call it several times.
+    shape : (int, int)
+        Shape of the whole matrix, (m, n).
+    dtype : dtype
+        Of the chunks. float32 is computed in float32; integers are converted chunk by chunk.
+
+    Notes
+    -----
+    Chunks are read one after the other, by whichever thread is free, while the others compute; at most
+    three per thread are held. A chunk is one tile: chunks of a few megabytes are best. Each pass checks
+    that the chunks have the width, the dtype and together the rows that were promised, and names the chunk
+    where they do not.
+
+    Raises
+    ------
+    TypeError
+        If `factory` cannot be called.
+    ValueError
+        If `shape` is not two positive integers, or, during a pass, if a chunk is not as promised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import RowChunks
+    >>> X = np.arange(12.0).reshape(6, 2)
+    >>> chunks = RowChunks(lambda: (X[i : i + 2] for i in range(0, 6, 2)), shape=(6, 2), dtype=X.dtype)
+    >>> chunks
+    RowChunks(shape=(6, 2), dtype=float64)
+    """
+
+    def __init__(self, factory, shape, dtype=np.float64):
+        if not callable(factory):
+            raise TypeError(
+                f"RowChunks needs a factory: a function that returns a new iterator over the chunks each "
+                f"time it is called. Got {type(factory).__name__}; wrap it, as in "
+                "RowChunks(lambda: iter(chunks), shape, dtype)."
+            )
+        shape = tuple(shape) if np.iterable(shape) else (shape,)
+        if len(shape) != 2 or not all(isinstance(s, (int, np.integer)) and s > 0 for s in shape):
+            raise ValueError(f"shape must be (rows, columns), two positive integers, got {shape}.")
+        self.factory = factory
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.dtype = np.dtype(dtype)
+        compute_dtype(self.dtype, "RowChunks")
+
+    @property
+    def ndim(self):
+        """2."""
+        return 2
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __repr__(self):
+        return f"RowChunks(shape={self.shape}, dtype={self.dtype})"
+
+
+class ChunkOperand(_Source):
+    """`RowChunks`: one tile per chunk, read in order."""
+
+    container = "chunks"
+
+    def __init__(self, chunks, name="X", counter=None):
+        super().__init__(chunks.shape, compute_dtype(chunks.dtype, name), name, False, counter)
+        self._chunks = chunks
+        self.nnz = chunks.shape[0] * chunks.shape[1]
+
+    def _tasks(self, min_rows=1):
+        m, n = self.shape
+        row = 0
+        index = -1
+        for index, chunk in enumerate(self._chunks.factory()):
+            if not (isinstance(chunk, np.ndarray) or sparse.issparse(chunk)) or chunk.ndim != 2:
+                raise TypeError(
+                    f"Chunk {index} of {self.name} must be a 2-D ndarray or a sparse matrix, "
+                    f"got {type(chunk).__name__} of shape {getattr(chunk, 'shape', None)}."
+                )
+            if chunk.shape[1] != n:
+                raise ValueError(f"Chunk {index} of {self.name} has {chunk.shape[1]} columns, expected {n}.")
+            if chunk.dtype != self._chunks.dtype:
+                raise ValueError(
+                    f"Chunk {index} of {self.name} has dtype {chunk.dtype}, but RowChunks promised "
+                    f"{self._chunks.dtype}. Convert the chunk or change the promise."
+                )
+            if row + chunk.shape[0] > m:
+                raise ValueError(
+                    f"Chunk {index} of {self.name} goes beyond the {m} rows that RowChunks promised: "
+                    f"{row} rows came before it and it has {chunk.shape[0]}."
+                )
+            if chunk.shape[0]:
+                yield index, row, row + chunk.shape[0], chunk
+            row += chunk.shape[0]
+        if row != m:
+            hint = " The factory must return a new iterator each time it is called." if row == 0 else ""
+            raise ValueError(
+                f"The chunks of {self.name} ended after chunk {index} with {row} rows, expected {m}.{hint}"
+            )
+
+    def _load(self, task):
+        _, lo, hi, chunk = task
+        if sparse.issparse(chunk):
+            matrix = _canonical_csr(chunk)
+            return lo, hi, SparseTile(matrix.astype(self.dtype, copy=False))
+        return lo, hi, DenseTile(chunk.astype(self.dtype, copy=False))
+
+    def _raw(self, task):
+        chunk = task[3]
+        if sparse.issparse(chunk):
+            chunk = chunk.tocoo()
+            return chunk.data, (lambda k: chunk.row[k]), (lambda k: chunk.col[k])
+        width = chunk.shape[1]
+        return chunk.ravel(), (lambda k: k // width), (lambda k: k % width)
+
+    def _place(self, task):
+        return f" (chunk {task[0]})"
+
+    def _retiled_transpose(self):
+        raise ValueError(
+            f"{self.name} arrives in chunks of rows and cannot be swept by columns. "
+            "Use a solver that sweeps rows, or write the chunks to a memory-mapped array first."
+        )
+
+
+def as_operand(X, name="X"):
+    """Wrap a matrix for the verbs; nothing is copied or read.
+
+    Parameters
+    ----------
+    X : ndarray, np.memmap, sparse matrix or array, RowChunks, operand or nested sequence
+        CSR is used as it is; CSC as the transpose of CSR; other sparse formats, and CSR with duplicate
+        entries, are converted to CSR once. Arrays in Fortran order are used as they are.
+    name : str, default="X"
+        What errors call it.
+
+    Returns
+    -------
+    Operand or Transposed
+
+    Raises
+    ------
+    TypeError
+        For an iterator (which can be read once only), or data that are not numbers.
+    ValueError
+        If X is not two-dimensional, is empty or complex.
+    """
+    if isinstance(X, (Operand, Transposed)):
+        return X
+    if isinstance(X, RowChunks):
+        return ChunkOperand(X, name)
+    if hasattr(X, "__next__"):
+        raise TypeError(
+            f"{name} is an iterator, which can be read once only. Wrap a function that returns a new "
+            "iterator in sklr.linalg.RowChunks(factory, shape, dtype), or feed the chunks one by one to "
+            "partial_fit where the estimator has it."
+        )
+    if not sparse.issparse(X):
+        X = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(
+            f"{name} must be two-dimensional, got shape {X.shape}. "
+            "Use reshape(-1, 1) for one feature or reshape(1, -1) for one sample."
+        )
+    compute_dtype(X.dtype, name)
+    if 0 in X.shape:
+        raise ValueError(f"{name} is empty: it has shape {X.shape}, at least (1, 1) is required.")
+    if sparse.issparse(X):
+        if X.format == "csc":
+            return Transposed(SparseOperand(_canonical_csr(X.T), name, flipped=True))
+        return SparseOperand(_canonical_csr(X), name)
+    if _mapping_of(X)[1] is None:
+        return DenseOperand(X, name)
+    if X.flags.f_contiguous and not X.flags.c_contiguous:
+        # Tiles must follow the file: a tile of rows would touch all of its pages.
+        return Transposed(MappedOperand(X.T, name, flipped=True))
+    return MappedOperand(X, name)
+
+
+def centered(A, mean=None):
+    """A with its column means subtracted, as an operand: the data are not touched, sparse data not filled in.
+
+    Parameters
+    ----------
+    A : matrix or operand
+        Of shape (m, n).
+    mean : array of shape (n,), default=None
+        What is subtracted from every row; the column means, found in one pass, if None.
+
+    Returns
+    -------
+    Operand or Transposed
+    """
+    A = as_operand(A)
+    if mean is None:
+        mean = A.column_means()
+    return A.shifted(np.ones(A.shape[0]), mean)
+
+
+def scaled(A, scale):
+    """A with column j multiplied by ``scale[j]``, as an operand.
+
+    Parameters
+    ----------
+    A : matrix or operand
+        Of shape (m, n).
+    scale : array of shape (n,)
+        The factors.
+
+    Returns
+    -------
+    Operand or Transposed
+    """
+    return as_operand(A).scaled(column_scale=scale)
+
+
+def row_weighted(A, weight):
+    """A with row i multiplied by ``weight[i]`` (for sample weights: their square roots), as an operand.
+
+    Parameters
+    ----------
+    A : matrix or operand
+        Of shape (m, n).
+    weight : array of shape (m,)
+        The factors.
+
+    Returns
+    -------
+    Operand or Transposed
+    """
+    return as_operand(A).scaled(row_scale=weight)
+
+
+def _canonical_csr(X):
+    X = X.tocsr()
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def _mapping_of(array):
+    """``(mmap, address)`` of the file an array is a view of; ``(None, None)`` if there is none.
+
+    The mmap is None where its pages must not be let go: in a private mapping.
+    """
+    base, mode = array, None
+    while base is not None:
+        mode = getattr(base, "mode", mode)
+        if isinstance(base, mmap.mmap):
+            address = np.frombuffer(base, dtype=np.uint8).__array_interface__["data"][0]
+            can_release = mode in ("r", "r+", "w+") and hasattr(base, "madvise")
+            return (base if can_release else None), address
+        base = getattr(base, "base", None)
+    return None, None

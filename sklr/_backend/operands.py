@@ -1,0 +1,587 @@
+"""Operands: a matrix as a sequence of row tiles, and the verbs that algorithms are written in.
+
+Each verb is one sweep over the tiles (two where it says so), parallel over tiles, summed
+in tile order, with one BLAS thread per tile. Verbs are written once, here; what differs
+between kinds of matrices is how a tile is loaded (`containers`) and how a tile multiplies
+(`tiles`).
+
+The first sweep over an operand also sums the squares of its entries. That checks for NaN
+and infinity and gives the Frobenius norm, without a pass of its own.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+from scipy import sparse
+
+from .threads import ordered, session
+from .tiles import MIN_TILE_ROWS
+
+# Below so many columns a Gram matrix is summed from one partial result per tile; above, the
+# partial results would be large and the columns are blocked instead.
+_GRAM_BLOCK = 1024
+_GRAM_SLAB_ROWS = 4096
+_SLAB_BYTES = 1 << 22
+# A diagonal entry of a centred Gram matrix that is so much smaller than before centring has lost
+# more than half of its digits to the subtraction.
+_GRAM_CANCELLATION = 1e-8
+# Seconds of a multiply-add in a sparse-sparse product, in those of a dense one.
+_SPARSE_PRODUCT_RATIO = 60
+
+
+class Operand(ABC):
+    """A real matrix A of shape (m, n), known by its tiles.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        (m, n).
+    dtype : dtype
+        float64 or float32, that of the products.
+    nnz : int
+        Stored entries.
+    container : str
+        "dense", "mapped", "sparse" or "chunks".
+    n_passes : int
+        Sweeps over the data so far, by this operand and all that wrap the same data.
+    """
+
+    def __init__(self):
+        self._squared_norm = None
+
+    # -- what a kind of matrix implements -----------------------------------------------
+
+    @abstractmethod
+    def _tasks(self, min_rows=MIN_TILE_ROWS):
+        """The tiles in row order: a list, or a generator where the source is sequential."""
+
+    @abstractmethod
+    def _load(self, task):
+        """``(lo, hi, tile)`` of a task."""
+
+    def _release(self, task):  # noqa: B027 - only mapped data have something to let go
+        """The tile of `task` will not be used again in this sweep."""
+
+    def _column_slab(self, lo, hi):
+        """All rows of the columns ``lo:hi`` as a tile, or None where only rows can be had."""
+        return None
+
+    @abstractmethod
+    def _describe_bad_entry(self, task):
+        """The error for a row tile whose squares do not have a finite sum."""
+
+    @abstractmethod
+    def _retiled_transpose(self):
+        """A^T as an operand whose tiles are rows of A^T."""
+
+    @property
+    @abstractmethod
+    def _source(self):
+        """The operand that holds the data; it counts the passes."""
+
+    # -- sweeps ---------------------------------------------------------------------------
+
+    @property
+    def n_passes(self):
+        """Sweeps over the data so far."""
+        return self._source.counter.n_passes
+
+    def _sweep(self, compute, commit=None, tasks=None, load=None):
+        """One pass: ``commit(compute(lo, hi, tile))`` for every tile, in tile order."""
+        tasks = self._tasks() if tasks is None else tasks
+        load_rows = load is None
+        load = load or self._load
+        squares = [] if self._squared_norm is None else None
+
+        def one_tile(task):
+            lo, hi, tile = load(task)
+            square = None
+            if squares is not None:
+                square = self._finite_square(tile, task if load_rows else None)
+            result = compute(lo, hi, tile)
+            self._release(task)
+            return square, result
+
+        def in_order(square_and_result):
+            square, result = square_and_result
+            if squares is not None:
+                squares.append(square)
+            if commit is not None:
+                commit(result)
+
+        self._source.counter.n_passes += 1
+        ordered(one_tile, tasks, in_order)
+        if squares is not None:
+            self._squared_norm = self._finite_sum(squares)
+
+    def _finite_square(self, tile, task):
+        """The squared norm of a tile; an error that names the entry if it is not finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = tile.squared_norm()
+            if math.isfinite(square):
+                return square
+            if task is None:  # not a row tile: look for the row tile with the entry
+                task = next(t for t in self._tasks() if not math.isfinite(self._load(t)[2].squared_norm()))
+            raise self._describe_bad_entry(task)
+
+    def _finite_sum(self, squares):
+        total = sum(squares)
+        if not math.isfinite(total):
+            raise self._overflow(f"has entries of about {math.sqrt(max(squares) / self.shape[1]):.3g}")
+        return total
+
+    def _overflow(self, found):
+        return ValueError(
+            f"The squares of {self.name} overflow: it {found}. Divide {self.name} by its largest entry first."
+        )
+
+    def _sum(self, compute, shape, tasks=None, dtype=None):
+        """The sum of ``compute(lo, hi, tile)`` over the tiles, accumulated in float64."""
+        total = np.zeros(shape)
+
+        def commit(part):
+            np.add(total, part, out=total)
+
+        self._sweep(compute, commit, tasks)
+        return total.astype(dtype or self.dtype, copy=False)
+
+    # -- verbs ------------------------------------------------------------------------------
+
+    @property
+    def T(self):
+        """The transposed operand; nothing is copied."""
+        return Transposed(self)
+
+    def tiled_by_rows(self):
+        """This operand: its tiles are rows already. See `Transposed.tiled_by_rows`."""
+        return self
+
+    def matmat(self, Z, n_threads=None):
+        """A Z, an ndarray of shape (m, l), for Z of shape (n, l). One pass, ``2 nnz l`` flops."""
+        Z = self._panel(Z, self.shape[1], "Z")
+        out = np.empty((self.shape[0], Z.shape[1]), dtype=self.dtype)
+
+        def compute(lo, hi, tile):
+            out[lo:hi] = tile.matmat(Z)
+
+        with session(n_threads):
+            self._sweep(compute)
+        return out
+
+    def rmatmat(self, Y, n_threads=None):
+        """A^T Y, an ndarray of shape (n, l), for Y of shape (m, l). One pass, ``2 nnz l`` flops."""
+        Y = self._panel(Y, self.shape[0], "Y")
+        with session(n_threads):
+            return self._sum(lambda lo, hi, tile: tile.rmatmat(Y[lo:hi]), (self.shape[1], Y.shape[1]))
+
+    def normal_matmat(self, Z, n_threads=None):
+        """A^T (A Z) of shape (n, l) for Z of shape (n, l).
+
+        One pass in which every tile is used twice while it is in cache; ``4 nnz l`` flops;
+        A Z is never stored.
+        """
+        Z = self._panel(Z, self.shape[1], "Z")
+        with session(n_threads):
+            return self._sum(lambda lo, hi, tile: tile.rmatmat(tile.matmat(Z)), Z.shape)
+
+    def gram(self, n_threads=None):
+        """A^T A, a float64 ndarray of shape (n, n), in one pass.
+
+        ``m n^2`` flops dense, the sum of squared row counts sparse. Extra memory n^2 per thread up to
+        1,024 columns; above, the columns are blocked and the extra memory is a slab of 4,096 rows.
+        A shifted sparse operand whose shift is large beside its spread takes a second pass,
+        through dense tiles.
+        """
+        m, n = self.shape
+        with session(n_threads):
+            if self._prefers_sparse_gram():
+                tasks = self._tasks(min_rows=max(MIN_TILE_ROWS, n))
+                G = self._sum(lambda lo, hi, tile: tile.gram(), (n, n), tasks, np.float64)
+                if not self._has_cancelled(G):
+                    return G
+            if n <= _GRAM_BLOCK:
+                return self._sum(
+                    lambda lo, hi, tile: self._dense_gram(tile),
+                    (n, n),
+                    self._tasks(min_rows=_GRAM_BLOCK),
+                    np.float64,
+                )
+            return self._blocked_gram()
+
+    def sketch(self, S, n_threads=None):
+        """S A for a sketch operator S of shape (d, m); a csr_array when S and A are both sparse. One pass.
+
+        S is asked for the columns that belong to a tile; fast transforms, which need all
+        rows, get slabs of columns where the data are in memory.
+        """
+        if S.shape[1] != self.shape[0]:
+            raise ValueError(f"The sketch has shape {S.shape} but A has {self.shape[0]} rows.")
+        with session(n_threads):
+            if S.needs_all_rows and self._source.container in ("dense", "sparse"):
+                return self._sketch_by_slabs(S)
+            return self._sketch_by_tiles(S)
+
+    def column_means(self, n_threads=None):
+        """The mean of every column, float64 of shape (n,). One pass."""
+        with session(n_threads):
+            sums = self._sum(
+                lambda lo, hi, tile: tile.column_sums(), self.shape[1:], dtype=np.float64
+            )
+        return sums / self.shape[0]
+
+    def _row_sums(self, n_threads):
+        sums = np.empty(self.shape[0])
+
+        def compute(lo, hi, tile):
+            sums[lo:hi] = tile.row_sums()
+
+        with session(n_threads):
+            self._sweep(compute)
+        return sums
+
+    def squared_norm(self, n_threads=None):
+        """||A||_F^2 in float64: gathered by the first sweep, whichever it was; one pass if none was made."""
+        if self._squared_norm is None:
+            with session(n_threads):
+                self._sweep(lambda lo, hi, tile: None)
+        return self._squared_norm
+
+    def column_squared_norms(self, n_threads=None):
+        """The squared norm of every column, float64 of shape (n,). One pass."""
+        with session(n_threads):
+            return self._sum(
+                lambda lo, hi, tile: tile.column_squares(), self.shape[1:], dtype=np.float64
+            )
+
+    def toarray(self, n_threads=None):
+        """The matrix as an ndarray of m n entries. One pass."""
+        out = np.empty(self.shape, dtype=self.dtype)
+
+        def compute(lo, hi, tile):
+            out[lo:hi] = tile.dense()
+
+        with session(n_threads):
+            self._sweep(compute)
+        return out
+
+    # -- wrappers -----------------------------------------------------------------------------
+
+    def shifted(self, left, right):
+        """A - left right^T as an operand, for vectors of m and n entries."""
+        return _Shifted(self, left, right)
+
+    def scaled(self, row_scale=None, column_scale=None):
+        """diag(row_scale) A diag(column_scale) as an operand."""
+        return _Scaled(self, row_scale, column_scale)
+
+    # -- private ------------------------------------------------------------------------------
+
+    def _panel(self, Z, n_rows, name):
+        Z = np.asarray(Z)
+        if Z.ndim != 2 or Z.shape[0] != n_rows:
+            raise ValueError(
+                f"{name} must have shape ({n_rows}, l) for an operand of shape {self.shape}, got {Z.shape}."
+            )
+        return np.ascontiguousarray(Z, dtype=self.dtype)
+
+    def _prefers_sparse_gram(self):
+        (m, n), nnz = self.shape, self.nnz
+        return self._source.container == "sparse" and _SPARSE_PRODUCT_RATIO * (nnz / m) ** 2 < n**2
+
+    def _has_cancelled(self, G):
+        """Whether the diagonal of a shifted Gram matrix is what rounding left over."""
+        unshifted = self._unshifted()
+        if unshifted is self:
+            return False
+        before = unshifted.column_squared_norms()
+        return bool(np.any(np.diag(G) < _GRAM_CANCELLATION * before))
+
+    def _unshifted(self):
+        return self
+
+    @staticmethod
+    def _dense_gram(tile):
+        array = tile.dense()
+        return array.T @ array
+
+    def _slabs(self, n_rows):
+        """``(lo, hi, dense array)`` of successive row slabs, each filled by the threads."""
+        tasks, rows = [], 0
+        for task in self._tasks():
+            tasks.append(task)
+            rows += task[2] - task[1]
+            if rows >= n_rows:
+                yield tasks, rows
+                tasks, rows = [], 0
+        if tasks:
+            yield tasks, rows
+
+    def _blocked_gram(self):
+        n = self.shape[1]
+        n_blocks = -(-n // _GRAM_BLOCK)
+        cuts = [i * n // n_blocks for i in range(n_blocks + 1)]
+        spans = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        pairs = [(I, J) for i, I in enumerate(spans) for J in spans[i:]]
+        G = np.zeros((n, n))
+        squares = []
+        self._source.counter.n_passes += 1
+        for tasks, rows in self._slabs(_GRAM_SLAB_ROWS):
+            slab = np.empty((rows, n), dtype=self.dtype)
+            first = tasks[0][1]
+
+            def fill(task, slab=slab, first=first):
+                lo, hi, tile = self._load(task)
+                square = self._finite_square(tile, task)
+                slab[lo - first : hi - first] = tile.dense()
+                self._release(task)
+                return square
+
+            def add_block(pair, slab=slab):
+                I, J = pair
+                # Blocks are disjoint and every block sees the slabs in row order.
+                G[I, J] += slab[:, I].T @ slab[:, J]
+
+            ordered(fill, tasks, squares.append)
+            ordered(add_block, pairs)
+        for I, J in pairs:
+            if I != J:
+                G[J, I] = G[I, J].T
+        self._squared_norm = self._finite_sum(squares)
+        return G
+
+    def _sketch_by_tiles(self, S):
+        # The sum of d x n partial results must not cost more than the sketch itself, which
+        # for a sparse S is a few operations per entry of the tile.
+        min_rows = max(MIN_TILE_ROWS, 8 * S.shape[0]) if S.is_sparse else MIN_TILE_ROWS
+        tasks = self._tasks(min_rows=min_rows)
+        shape = (S.shape[0], self.shape[1])
+
+        def compute(lo, hi, tile):
+            return tile.premultiplied(S.columns(lo, hi, self.dtype))
+
+        if S.is_sparse and self._keeps_sparsity():
+            parts = []
+            self._sweep(compute, parts.append, tasks)
+            total = parts[0]
+            for part in parts[1:]:
+                total = total + part
+            return sparse.csr_array(total)
+        return self._sum(compute, shape, tasks)
+
+    def _keeps_sparsity(self):
+        return self._source.container == "sparse" and self._unshifted() is self
+
+    def _sketch_by_slabs(self, S):
+        m, n = self.shape
+        out = np.empty((S.shape[0], n), dtype=self.dtype)
+        width = max(_SLAB_BYTES // (m * self.dtype.itemsize), 8)
+        tasks = [(j, j, min(j + width, n)) for j in range(0, n, width)]
+
+        def load(task):
+            return task[1], task[2], self._column_slab(task[1], task[2])
+
+        def compute(lo, hi, tile):
+            out[:, lo:hi] = S._apply_all_rows(tile.dense())
+
+        self._sweep(compute, tasks=tasks, load=load)
+        return out
+
+    def _sketch_rows(self, S):
+        """S A^T of shape (d, m) for S of shape (d, n): every tile is sketched along its columns."""
+        if S.shape[1] != self.shape[1]:
+            raise ValueError(f"The sketch has shape {S.shape} but A has {self.shape[1]} rows.")
+        keeps_sparsity = S.is_sparse and self._keeps_sparsity()
+        whole = None if S.needs_all_rows else S.rows(0, S.shape[0], self.dtype)
+        parts = []
+        out = None if keeps_sparsity else np.empty((S.shape[0], self.shape[0]), dtype=self.dtype)
+
+        def compute(lo, hi, tile):
+            block = tile.transposed()
+            if whole is None:
+                out[:, lo:hi] = S._apply_all_rows(tile.dense().T)
+            elif keeps_sparsity:
+                return whole @ block
+            elif sparse.issparse(block) and not S.is_sparse:
+                out[:, lo:hi] = tile.matmat(np.ascontiguousarray(whole.T)).T
+            else:
+                out[:, lo:hi] = whole @ block
+            return None
+
+        self._sweep(compute, parts.append if keeps_sparsity else None)
+        return sparse.csr_array(sparse.hstack(parts, format="csr")) if keeps_sparsity else out
+
+
+class _Wrapper(Operand):
+    """An operand whose tiles are those of another one, changed as they are loaded."""
+
+    def __init__(self, base):
+        super().__init__()
+        self._base = base
+        self.shape = base.shape
+        self.dtype = base.dtype
+        self.name = base.name
+
+    @property
+    def _source(self):
+        return self._base._source
+
+    @property
+    def container(self):
+        return self._base.container
+
+    @property
+    def nnz(self):
+        return self._base.nnz
+
+    def _tasks(self, min_rows=MIN_TILE_ROWS):
+        return self._base._tasks(min_rows)
+
+    def _load(self, task):
+        lo, hi, tile = self._base._load(task)
+        return lo, hi, self._change(tile, slice(lo, hi), slice(None))
+
+    def _release(self, task):
+        self._base._release(task)
+
+    def _column_slab(self, lo, hi):
+        return self._change(self._base._column_slab(lo, hi), slice(None), slice(lo, hi))
+
+    def _describe_bad_entry(self, task):
+        return self._base._describe_bad_entry(task)
+
+    @abstractmethod
+    def _change(self, tile, rows, columns):
+        """The changed tile; `rows` and `columns` say where it lies."""
+
+    def _vector(self, values, size, name):
+        values = np.asarray(values, dtype=self.dtype)
+        if values.shape != (size,):
+            raise ValueError(
+                f"{name} must have shape ({size},) for an operand of shape {self.shape}, got {values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} contains NaN or infinity.")
+        return values
+
+
+class _Shifted(_Wrapper):
+    def __init__(self, base, left, right):
+        super().__init__(base)
+        self._left = self._vector(left, self.shape[0], "left")
+        self._right = self._vector(right, self.shape[1], "right")
+
+    def _retiled_transpose(self):
+        return self._base._retiled_transpose().shifted(self._right, self._left)
+
+    def _change(self, tile, rows, columns):
+        return tile.shifted(self._left[rows], self._right[columns])
+
+    def _unshifted(self):
+        return self._base
+
+
+class _Scaled(_Wrapper):
+    def __init__(self, base, row_scale, column_scale):
+        super().__init__(base)
+        self._row_scale = None if row_scale is None else self._vector(row_scale, self.shape[0], "row_scale")
+        self._column_scale = (
+            None if column_scale is None else self._vector(column_scale, self.shape[1], "column_scale")
+        )
+
+    def _change(self, tile, rows, columns):
+        return tile.scaled(
+            None if self._row_scale is None else self._row_scale[rows],
+            None if self._column_scale is None else self._column_scale[columns],
+        )
+
+    def _retiled_transpose(self):
+        return self._base._retiled_transpose().scaled(self._column_scale, self._row_scale)
+
+    def _unshifted(self):
+        inner = self._base._unshifted()
+        return self if inner is self._base else _Scaled(inner, self._row_scale, self._column_scale)
+
+
+class Transposed:
+    """B^T for an operand B: every verb is the dual verb of B.
+
+    `normal_matmat` costs two passes here, because a row of B^T is spread over all tiles of B.
+
+    Parameters
+    ----------
+    base : Operand
+        B.
+    """
+
+    def __init__(self, base):
+        self._base = base
+        self.shape = base.shape[::-1]
+        self.dtype = base.dtype
+        self.name = base.name
+
+    @property
+    def T(self):
+        """B."""
+        return self._base
+
+    @property
+    def nnz(self):
+        """Stored entries."""
+        return self._base.nnz
+
+    @property
+    def container(self):
+        """Kind of the data."""
+        return self._base.container
+
+    @property
+    def n_passes(self):
+        """Sweeps over the data so far."""
+        return self._base.n_passes
+
+    def matmat(self, Z, n_threads=None):
+        """``B^T Z``; see `Operand.rmatmat`."""
+        return self._base.rmatmat(Z, n_threads)
+
+    def rmatmat(self, Y, n_threads=None):
+        """``B Y``; see `Operand.matmat`."""
+        return self._base.matmat(Y, n_threads)
+
+    def normal_matmat(self, Z, n_threads=None):
+        """``B (B^T Z)`` in two passes."""
+        with session(n_threads):
+            return self._base.matmat(self._base.rmatmat(Z))
+
+    def gram(self, n_threads=None):
+        """``B B^T`` in one pass over row-tiled data made from B; see `Operand.gram`."""
+        return self.tiled_by_rows().gram(n_threads)
+
+    def tiled_by_rows(self):
+        """The same matrix as an operand whose tiles are rows: free for arrays, a copy for sparse data."""
+        return self._base._retiled_transpose()
+
+    def sketch(self, S, n_threads=None):
+        """``S B^T``; see `Operand.sketch`."""
+        with session(n_threads):
+            return self._base._sketch_rows(S)
+
+    def column_means(self, n_threads=None):
+        """The mean of every column, float64. One pass."""
+        return self._base._row_sums(n_threads) / self.shape[0]
+
+    def squared_norm(self, n_threads=None):
+        """||B||_F^2; see `Operand.squared_norm`."""
+        return self._base.squared_norm(n_threads)
+
+    def toarray(self, n_threads=None):
+        """B^T as an ndarray."""
+        return self._base.toarray(n_threads).T
+
+    def shifted(self, left, right):
+        """B^T - left right^T."""
+        return Transposed(self._base.shifted(right, left))
+
+    def scaled(self, row_scale=None, column_scale=None):
+        """diag(row_scale) B^T diag(column_scale)."""
+        return Transposed(self._base.scaled(column_scale, row_scale))

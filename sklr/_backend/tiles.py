@@ -1,0 +1,263 @@
+"""Tiles: the pieces a matrix is cut into, and the arithmetic of one piece.
+
+A tile is a run of consecutive rows. Its boundaries are a function of shape, dtype and the
+distribution of the non-zeros, never of the number of threads, so that sums over tiles in
+tile order have the same bits on any number of threads.
+
+`DenseTile` and `SparseTile` have the same methods; they are the only two kinds of numbers
+that the rest of the package is computed from. Both can be shifted by a rank-one matrix
+and scaled along both axes: a dense tile is changed in cache, a sparse one keeps the
+changes as vectors beside it and never fills in.
+"""
+
+import numpy as np
+from scipy import sparse
+
+# Twice through a 2-4 MB tile is where the fused product A^T (A Z) is fastest: the second time it
+# comes from cache. A tile of fewer rows would spend its time on the sum over tiles.
+TILE_BYTES = 1 << 22
+MIN_TILE_BYTES = 1 << 18
+MIN_TILE_ROWS = 128
+N_TILES = 32
+# A sparse tile holds at least so many non-zeros per column: its products have to outweigh the
+# sum of its (n_columns, l) result into the total.
+MIN_NNZ_PER_COLUMN = 8
+TILE_NNZ = 1 << 18
+
+
+def row_bounds(n_rows, row_bytes, min_rows=MIN_TILE_ROWS):
+    """Boundaries ``[0, ..., n_rows]`` of row tiles: about `TILE_BYTES` each, at least `N_TILES` of them
+    unless they would be smaller than `MIN_TILE_BYTES`, and none below `min_rows` rows where there are as many."""
+    total = n_rows * row_bytes
+    n_tiles = max(-(-total // TILE_BYTES), min(N_TILES, total // MIN_TILE_BYTES), 1)
+    n_tiles = min(n_tiles, max(n_rows // min_rows, 1))
+    return [i * n_rows // n_tiles for i in range(n_tiles + 1)]
+
+
+def sparse_row_bounds(indptr, n_columns, min_rows=1):
+    """Boundaries of row tiles with about equal numbers of non-zeros, from a CSR `indptr`."""
+    n_rows, nnz = len(indptr) - 1, int(indptr[-1])
+    target = max(TILE_NNZ, MIN_NNZ_PER_COLUMN * n_columns)
+    n_tiles = max(min(nnz // target, max(n_rows // min_rows, 1)), 1)
+    cuts = np.searchsorted(indptr, np.arange(1, n_tiles) * (nnz / n_tiles))
+    return np.unique(np.concatenate(([0], cuts, [n_rows]))).tolist()
+
+
+class DenseTile:
+    """Some rows of a dense matrix, as a float32 or float64 ndarray.
+
+    Parameters
+    ----------
+    array : ndarray of shape (rows, n)
+        May be a view of the user's data: it is never written to.
+    """
+
+    __slots__ = ("array",)
+    is_sparse = False
+
+    def __init__(self, array):
+        self.array = array
+
+    def shifted(self, left, right):
+        """``self - left right^T`` for vectors `left` (rows) and `right` (n)."""
+        if np.all(left == 1):
+            return DenseTile(self.array - right)
+        if np.all(right == 1):
+            return DenseTile(self.array - left[:, None])
+        return DenseTile(self.array - left[:, None] * right)
+
+    def scaled(self, row_scale=None, column_scale=None):
+        """``diag(row_scale) self diag(column_scale)``; None is the identity."""
+        array = self.array
+        if column_scale is not None:
+            array = array * column_scale
+        if row_scale is not None:
+            array = array * row_scale[:, None]
+        return DenseTile(array)
+
+    def matmat(self, Z):
+        """``tile @ Z``."""
+        return self.array @ Z
+
+    def rmatmat(self, Y):
+        """``tile^T @ Y``."""
+        return self.array.T @ Y
+
+    def gram(self):
+        """``tile^T tile`` (NumPy recognises the pattern and calls syrk)."""
+        return self.array.T @ self.array
+
+    def premultiplied(self, S):
+        """``S @ tile`` for a dense or sparse S."""
+        return S @ (np.ascontiguousarray(self.array) if sparse.issparse(S) else self.array)
+
+    def dense(self):
+        """The tile as an ndarray."""
+        return self.array
+
+    def transposed(self):
+        """The transposed entries, for operators that take all rows at once."""
+        return self.array.T
+
+    def squared_norm(self):
+        """Sum of the squared entries, in float64 whatever the dtype."""
+        flat = self.array.ravel(order="K").astype(np.float64, copy=False)
+        return float(flat @ flat)
+
+    def column_sums(self):
+        """The sum of every column, in float64."""
+        return np.ones(self.array.shape[0]) @ self.array.astype(np.float64, copy=False)
+
+    def row_sums(self):
+        """The sum of every row, in float64."""
+        return self.array.sum(axis=1, dtype=np.float64)
+
+    def column_squares(self):
+        """Sum of the squares of every column, in float64."""
+        array = self.array.astype(np.float64, copy=False)
+        return np.einsum("ij,ij->j", array, array)
+
+
+class SparseTile:
+    """``diag(w) C diag(d) - left right^T`` for a CSR matrix C of some rows; the vectors may be absent.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (rows, n)
+        Without duplicate entries.
+    row_scale, column_scale : ndarray, default=None
+        w and d.
+    left, right : ndarray, default=None
+        The rank-one part that is subtracted.
+    """
+
+    __slots__ = ("column_scale", "left", "matrix", "right", "row_scale")
+    is_sparse = True
+
+    def __init__(self, matrix, row_scale=None, column_scale=None, left=None, right=None):
+        self.matrix = matrix
+        self.row_scale = row_scale
+        self.column_scale = column_scale
+        self.left = left
+        self.right = right
+
+    def shifted(self, left, right):
+        """``self - left right^T``, without filling in."""
+        if self.left is not None:
+            raise TypeError("A sparse operand can be shifted (centred) once only; add the two shifts first.")
+        return SparseTile(self.matrix, self.row_scale, self.column_scale, left, right)
+
+    def scaled(self, row_scale=None, column_scale=None):
+        """``diag(row_scale) self diag(column_scale)``; None is the identity."""
+        return SparseTile(
+            self.matrix,
+            _product(self.row_scale, row_scale),
+            _product(self.column_scale, column_scale),
+            None if self.left is None else _product(self.left, row_scale),
+            None if self.right is None else _product(self.right, column_scale),
+        )
+
+    def matmat(self, Z):
+        """``tile @ Z``."""
+        Y = self.matrix @ (Z if self.column_scale is None else self.column_scale[:, None] * Z)
+        if self.row_scale is not None:
+            Y *= self.row_scale[:, None]
+        if self.left is not None:
+            Y -= np.outer(self.left, self.right @ Z)
+        return Y
+
+    def rmatmat(self, Y):
+        """``tile^T @ Y``; the transpose of CSR is CSC, nothing is converted."""
+        Z = self.matrix.T @ (Y if self.row_scale is None else self.row_scale[:, None] * Y)
+        if self.column_scale is not None:
+            Z *= self.column_scale[:, None]
+        if self.left is not None:
+            Z -= np.outer(self.right, self.left @ Y)
+        return Z
+
+    def gram(self):
+        """``tile^T tile`` as an ndarray, by the sparse product and the rank-one form.
+
+        The rank-one form subtracts: where the shift is large beside the spread, what is left is
+        rounding error. `Operand.gram` checks and goes through dense tiles then.
+        """
+        C = self._scaled_matrix()
+        G = (C.T @ C).toarray()
+        if self.left is not None:
+            cross = np.outer(C.T @ self.left, self.right)
+            G -= cross + cross.T
+            G += (self.left @ self.left) * np.outer(self.right, self.right)
+        return G
+
+    def premultiplied(self, S):
+        """``S @ tile``: sparse for a sparse S and no shift, an ndarray otherwise."""
+        C = self._scaled_matrix()
+        if sparse.issparse(S):
+            SC = S @ C
+            if self.left is None:
+                return SC
+            return SC.toarray() - np.outer(S @ self.left, self.right)
+        SC = (C.T @ np.ascontiguousarray(S.T)).T
+        return SC if self.left is None else SC - np.outer(S @ self.left, self.right)
+
+    def dense(self):
+        """The tile as an ndarray."""
+        D = self._scaled_matrix().toarray()
+        return D if self.left is None else D - np.outer(self.left, self.right)
+
+    def transposed(self):
+        """The transposed entries: sparse unless shifted."""
+        return self._scaled_matrix().T if self.left is None else self.dense().T
+
+    def squared_norm(self):
+        """Sum of the squared entries, in float64 and without cancellation."""
+        if self.left is None:
+            data = self._scaled_matrix().data.astype(np.float64, copy=False)
+            return float(data @ data)
+        return float(self.column_squares().sum())
+
+    def column_sums(self):
+        """The sum of every column, in float64."""
+        C = self._scaled_matrix().astype(np.float64, copy=False)
+        sums = C.T @ np.ones(C.shape[0])
+        return sums if self.left is None else sums - self.left.sum(dtype=np.float64) * self.right
+
+    def row_sums(self):
+        """The sum of every row, in float64."""
+        C = self._scaled_matrix().astype(np.float64, copy=False)
+        sums = C @ np.ones(C.shape[1])
+        return sums if self.left is None else sums - self.left * self.right.sum(dtype=np.float64)
+
+    def column_squares(self):
+        """Sum of the squares of every column, in float64.
+
+        A shifted tile adds the squares of the stored entries, shifted, and those of the
+        entries that are not stored, ``right_j**2`` times their weight: nothing is subtracted
+        but counts.
+        """
+        C = self._scaled_matrix()
+        n = C.shape[1]
+        if self.left is None:
+            return np.bincount(C.indices, weights=C.data.astype(np.float64) ** 2, minlength=n)
+        left, right = self.left.astype(np.float64), self.right.astype(np.float64)
+        row_left = np.repeat(left, np.diff(C.indptr))
+        stored = np.bincount(C.indices, weights=(C.data - row_left * right[C.indices]) ** 2, minlength=n)
+        absent = left @ left - np.bincount(C.indices, weights=row_left**2, minlength=n)
+        return stored + right**2 * np.maximum(absent, 0)
+
+    def _scaled_matrix(self):
+        if self.row_scale is None and self.column_scale is None:
+            return self.matrix
+        C = self.matrix
+        data = C.data
+        if self.row_scale is not None:
+            data = data * np.repeat(self.row_scale, np.diff(C.indptr))
+        if self.column_scale is not None:
+            data = data * self.column_scale[C.indices]
+        return sparse.csr_array((data, C.indices, C.indptr), shape=C.shape)
+
+
+def _product(a, b):
+    if a is None or b is None:
+        return b if a is None else a
+    return a * b

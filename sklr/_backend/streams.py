@@ -62,6 +62,10 @@ class Stream:
         )
         return np.random.Generator(bits)
 
+    def child(self, i):
+        """The i-th stream derived from this one."""
+        return Stream(self.generator("child", i).integers(0, 1 << 63))
+
 
 def as_stream(rng=None):
     """Turn what SPEC 7 calls `rng` into a `Stream`.

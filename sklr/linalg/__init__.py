@@ -1,0 +1,29 @@
+"""Algorithms of randomized linear algebra: matrices or operands in, named tuples out."""
+
+from ._result import LowRank
+from .error_estimate import relative_error
+from .exact import exact_svd
+from .gram import GramPrecisionError, gram_svd
+from .krylov import krylov_svd
+from .operand import RowChunks, as_operand, centered, row_weighted, scaled
+from .orthogonalize import orthonormalize
+from .plan import LowRankPlan, plan_low_rank
+from .svd import truncated_svd
+
+__all__ = [
+    "GramPrecisionError",
+    "LowRank",
+    "LowRankPlan",
+    "RowChunks",
+    "as_operand",
+    "centered",
+    "exact_svd",
+    "gram_svd",
+    "krylov_svd",
+    "orthonormalize",
+    "plan_low_rank",
+    "relative_error",
+    "row_weighted",
+    "scaled",
+    "truncated_svd",
+]

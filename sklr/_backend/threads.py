@@ -13,6 +13,7 @@ of threads, and two pools that know nothing of each other fight for the same cor
 """
 
 import os
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -63,11 +64,20 @@ class _BlasLimit:
         self._depth = 0
         self._limiter = None
         self._warned = False
+        self._controller = None
+        self._n_modules = 0
+
+    def _blas_libraries(self):
+        # To look for them takes milliseconds, longer than a small fit. Another BLAS comes with an import.
+        if self._n_modules != len(sys.modules):
+            self._controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+            self._n_modules = len(sys.modules)
+        return self._controller
 
     def __enter__(self):
         with self._lock:
             if self._depth == 0:
-                controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+                controller = self._blas_libraries()
                 self._limiter = controller.limit(limits=1)
                 self._read_back(controller)
             self._depth += 1

@@ -1,0 +1,29 @@
+"""Scikit-learn estimators for matrices that are too big to factor exactly.
+
+Importing sklr loads nothing else: a subpackage, and the scikit-learn that it may need, is imported when
+one of its names is first used.
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"  # stands here only; the build reads it from this line
+
+# Public subpackages, and the subpackage of every public estimator. A new one joins by a word or a row.
+_SUBPACKAGES = ("decomposition", "linalg", "sketch", "testing")
+_ESTIMATORS = {"RandomizedLowRank": "decomposition"}
+
+__all__ = [*_SUBPACKAGES, *_ESTIMATORS, "__version__"]
+
+
+def __getattr__(name):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _ESTIMATORS:
+        estimator = getattr(importlib.import_module(f"{__name__}.{_ESTIMATORS[name]}"), name)
+        globals()[name] = estimator  # the next look-up does not come here
+        return estimator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

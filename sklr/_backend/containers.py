@@ -175,15 +175,8 @@ class RowChunks:
         and of dtype `dtype`. Algorithms of several passes call it several times.
     shape : (int, int)
         Shape of the whole matrix, (m, n).
-    dtype : dtype
+    dtype : dtype, default=np.float64
         Of the chunks. float32 is computed in float32; integers are converted chunk by chunk.
-
-    Notes
-    -----
-    Chunks are read one after the other, by whichever thread is free, while the others compute; at most
-    three per thread are held. A chunk is one tile: chunks of a few megabytes are best. Each pass checks
-    that the chunks have the width, the dtype and together the rows that were promised, and names the chunk
-    where they do not.
 
     Raises
     ------
@@ -191,6 +184,13 @@ class RowChunks:
         If `factory` cannot be called.
     ValueError
         If `shape` is not two positive integers, or, during a pass, if a chunk is not as promised.
+
+    Notes
+    -----
+    Chunks are read one after the other, by whichever thread is free, while the others compute; at most
+    three per thread are held. A chunk is one tile: chunks of a few megabytes are best. Each pass checks
+    that the chunks have the width, the dtype and together the rows that were promised, and names the chunk
+    where they do not.
 
     Examples
     --------
@@ -309,6 +309,8 @@ def as_operand(X, name="X"):
     Returns
     -------
     Operand or Transposed
+        With ``shape``, ``dtype``, ``n_passes``, ``T`` and the verbs: ``matmat``, ``rmatmat``, ``normal_matmat``,
+        ``gram``, ``sketch``, ``column_means``, ``squared_norm``.
 
     Raises
     ------
@@ -316,6 +318,18 @@ def as_operand(X, name="X"):
         For an iterator (which can be read once only), or data that are not numbers.
     ValueError
         If X is not two-dimensional, is empty or complex.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import as_operand
+    >>> A = as_operand(np.ones((1000, 3), dtype=np.uint8))
+    >>> A.gram()
+    array([[1000., 1000., 1000.],
+           [1000., 1000., 1000.],
+           [1000., 1000., 1000.]])
+    >>> A.n_passes
+    1
     """
     if isinstance(X, (Operand, Transposed)):
         return X
@@ -362,6 +376,15 @@ def centered(A, mean=None):
     Returns
     -------
     Operand or Transposed
+        An operand of the same shape; see `as_operand`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import centered
+    >>> centered(np.array([[1.0, 2.0], [3.0, 6.0]])).toarray()
+    array([[-1., -2.],
+           [ 1.,  2.]])
     """
     A = as_operand(A)
     if mean is None:
@@ -382,6 +405,15 @@ def scaled(A, scale):
     Returns
     -------
     Operand or Transposed
+        An operand of the same shape; see `as_operand`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import scaled
+    >>> scaled(np.array([[1.0, 2.0], [3.0, 6.0]]), [10.0, 1.0]).toarray()
+    array([[10.,  2.],
+           [30.,  6.]])
     """
     return as_operand(A).scaled(column_scale=scale)
 
@@ -399,6 +431,15 @@ def row_weighted(A, weight):
     Returns
     -------
     Operand or Transposed
+        An operand of the same shape; see `as_operand`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import row_weighted
+    >>> row_weighted(np.array([[1.0, 2.0], [3.0, 6.0]]), [10.0, 1.0]).toarray()
+    array([[10., 20.],
+           [ 3.,  6.]])
     """
     return as_operand(A).scaled(row_scale=weight)
 

@@ -360,6 +360,10 @@ class Operand(ABC):
         def compute(lo, hi, tile):
             return tile.premultiplied(S.columns(lo, hi, self.dtype))
 
+        def compute_dense(lo, hi, tile):
+            part = compute(lo, hi, tile)
+            return part.toarray() if sparse.issparse(part) else part
+
         if S.is_sparse and self._keeps_sparsity():
             parts = []
             self._sweep(compute, parts.append, tasks)
@@ -367,7 +371,7 @@ class Operand(ABC):
             for part in parts[1:]:
                 total = total + part
             return sparse.csr_array(total)
-        return self._sum(compute, shape, tasks)
+        return self._sum(compute_dense, shape, tasks)
 
     def _keeps_sparsity(self):
         return self._source.container == "sparse" and self._unshifted() is self
@@ -405,7 +409,8 @@ class Operand(ABC):
             elif sparse.issparse(block) and not S.is_sparse:
                 out[:, lo:hi] = tile.matmat(np.ascontiguousarray(whole.T)).T
             else:
-                out[:, lo:hi] = whole @ block
+                part = whole @ block
+                out[:, lo:hi] = part.toarray() if sparse.issparse(part) else part
             return None
 
         self._sweep(compute, parts.append if keeps_sparsity else None)

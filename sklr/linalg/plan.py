@@ -98,6 +98,7 @@ def plan_low_rank(A, k, *, solver="auto", sketch_given=False, n_oversamples=10):
     Returns
     -------
     LowRankPlan
+        The choice, with the predicted cost of every candidate.
 
     Raises
     ------

@@ -44,5 +44,3 @@ def validate_operand(estimator, X, *, reset):
             f"{estimator.n_features_in_} features as input."
         )
     return as_operand(X)
-
-

@@ -49,7 +49,9 @@ class _Source(Operand):
             if self._flipped:
                 row, column = column, row
             what = "NaN" if np.isnan(values[bad[0]]) else "infinity"
-            remedy = "Impute or drop missing values first." if what == "NaN" else "Clip or drop such values first."
+            remedy = (
+                "Impute or drop missing values first." if what == "NaN" else "Clip or drop such values first."
+            )
             return ValueError(
                 f"Input {self.name} contains {what}: first seen at row {row}, column {column}"
                 f"{self._place(task)}. {remedy}"
@@ -309,8 +311,8 @@ def as_operand(X, name="X"):
     Returns
     -------
     Operand or Transposed
-        With ``shape``, ``dtype``, ``n_passes``, ``T`` and the verbs: ``matmat``, ``rmatmat``, ``normal_matmat``,
-        ``gram``, ``sketch``, ``column_means``, ``squared_norm``.
+        With ``shape``, ``dtype``, ``n_passes``, ``T`` and the verbs: ``matmat``, ``rmatmat``,
+        ``normal_matmat``, ``gram``, ``sketch``, ``column_means``, ``squared_norm``.
 
     Raises
     ------

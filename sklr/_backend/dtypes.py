@@ -20,7 +20,8 @@ def compute_dtype(dtype, name="X"):
     dtype = np.dtype(dtype)
     if dtype.kind == "c":
         raise ValueError(
-            f"Complex data not supported: {name} has dtype {dtype}. Pass its real and imaginary parts, or its modulus."
+            f"Complex data not supported: {name} has dtype {dtype}. "
+            "Pass its real and imaginary parts, or its modulus."
         )
     if dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold numbers, got dtype {dtype}. Encode or convert it to float first.")

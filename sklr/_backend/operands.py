@@ -225,9 +225,7 @@ class Operand(ABC):
     def column_means(self, n_threads=None):
         """The mean of every column, float64 of shape (n,). One pass."""
         with session(n_threads):
-            sums = self._sum(
-                lambda lo, hi, tile: tile.column_sums(), self.shape[1:], dtype=np.float64
-            )
+            sums = self._sum(lambda lo, hi, tile: tile.column_sums(), self.shape[1:], dtype=np.float64)
         return sums / self.shape[0]
 
     def _row_sums(self, n_threads):
@@ -250,9 +248,7 @@ class Operand(ABC):
     def column_squared_norms(self, n_threads=None):
         """The squared norm of every column, float64 of shape (n,). One pass."""
         with session(n_threads):
-            return self._sum(
-                lambda lo, hi, tile: tile.column_squares(), self.shape[1:], dtype=np.float64
-            )
+            return self._sum(lambda lo, hi, tile: tile.column_squares(), self.shape[1:], dtype=np.float64)
 
     def toarray(self, n_threads=None):
         """The matrix as an ndarray of m n entries. One pass."""
@@ -322,7 +318,7 @@ class Operand(ABC):
         n_blocks = -(-n // _GRAM_BLOCK)
         cuts = [i * n // n_blocks for i in range(n_blocks + 1)]
         spans = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-        pairs = [(I, J) for i, I in enumerate(spans) for J in spans[i:]]
+        pairs = [(left, right) for i, left in enumerate(spans) for right in spans[i:]]
         G = np.zeros((n, n))
         squares = []
         self._source.counter.n_passes += 1
@@ -338,15 +334,15 @@ class Operand(ABC):
                 return square
 
             def add_block(pair, slab=slab):
-                I, J = pair
+                left, right = pair
                 # Blocks are disjoint and every block sees the slabs in row order.
-                G[I, J] += slab[:, I].T @ slab[:, J]
+                G[left, right] += slab[:, left].T @ slab[:, right]
 
             ordered(fill, tasks, squares.append)
             ordered(add_block, pairs)
-        for I, J in pairs:
-            if I != J:
-                G[J, I] = G[I, J].T
+        for left, right in pairs:
+            if left != right:
+                G[right, left] = G[left, right].T
         self._squared_norm = self._finite_sum(squares)
         return G
 

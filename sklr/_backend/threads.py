@@ -240,9 +240,7 @@ class _OrderedRun:
 
     def _next_task(self):
         with self._state:
-            self._state.wait_for(
-                lambda: self._stopped or self._n_pulled - self._n_committed < self._window
-            )
+            self._state.wait_for(lambda: self._stopped or self._n_pulled - self._n_committed < self._window)
             if self._stopped:
                 return None, None
         try:

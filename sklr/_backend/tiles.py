@@ -27,7 +27,8 @@ TILE_NNZ = 1 << 18
 
 def row_bounds(n_rows, row_bytes, min_rows=MIN_TILE_ROWS):
     """Boundaries ``[0, ..., n_rows]`` of row tiles: about `TILE_BYTES` each, at least `N_TILES` of them
-    unless they would be smaller than `MIN_TILE_BYTES`, and none below `min_rows` rows where there are as many."""
+    unless they would be smaller than `MIN_TILE_BYTES`, and none below `min_rows` rows where there are as
+    many."""
     total = n_rows * row_bytes
     n_tiles = max(-(-total // TILE_BYTES), min(N_TILES, total // MIN_TILE_BYTES), 1)
     n_tiles = min(n_tiles, max(n_rows // min_rows, 1))

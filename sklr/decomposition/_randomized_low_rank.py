@@ -24,7 +24,8 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     is close to the best approximation of rank ``k = n_components``: the excess error
     ||A - A_hat||_F / ||A - A_k||_F - 1 is rounding error for the solvers "gram" and "exact",
-    and typically below 1e-3 for "krylov". Every fit reports the relative error that it has, in `error_estimate_`.
+    and typically below 1e-3 for "krylov". Every fit reports the relative error that it has, in
+    `error_estimate_`.
 
     Replaces `sklearn.decomposition.TruncatedSVD`, and with ``center=True`` `PCA`: sparse data are centred
     without being filled in, memory-mapped and chunked data are read tile by tile.
@@ -42,11 +43,12 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     center : bool, default=False
         Whether to subtract the column means first.
     solver : {"auto", "gram", "krylov", "exact"}, default="auto"
-        "gram": eigenvectors of A^T A or A A^T, whichever is smaller. "krylov": block Krylov iteration. "exact":
-        LAPACK's SVD of the dense matrix. "auto": the cheapest by predicted cost (`plan` shows the prediction).
+        "gram": eigenvectors of A^T A or A A^T, whichever is smaller. "krylov": block Krylov iteration.
+        "exact": LAPACK's SVD of the dense matrix. "auto": the cheapest by predicted cost (`plan` shows the
+        prediction).
     n_threads : int, default=None
-        At most so many threads; None means what this process may use. The fitted attributes have the same bits
-        on any number of threads.
+        At most so many threads; None means what this process may use. The fitted attributes have the same
+        bits on any number of threads.
     random_state : int, RandomState instance or None, default=None
         Where the start block comes from; an int for reproducible results.
 
@@ -72,8 +74,8 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     Raises
     ------
     ValueError
-        From `fit` and `transform`: X is empty, complex or holds NaN or infinity; a parameter is out of range or does
-        not go with another one. The estimator is left as it was.
+        From `fit` and `transform`: X is empty, complex or holds NaN or infinity; a parameter is out of
+        range or does not go with another one. The estimator is left as it was.
     TypeError
         X is an iterator: wrap it in `sklr.linalg.RowChunks`.
 
@@ -251,7 +253,8 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Z = check_array(X, dtype=(np.float64, np.float32), input_name="X")
         if Z.shape[1] != self.components_.shape[0]:
             raise ValueError(
-                f"X has {Z.shape[1]} columns, but {type(self).__name__} has {self.components_.shape[0]} components."
+                f"X has {Z.shape[1]} columns, but {type(self).__name__} has {self.components_.shape[0]} "
+                "components."
             )
         rows = as_operand(Z).matmat(self.components_, n_threads=self.n_threads)
         if hasattr(self, "mean_"):

@@ -32,7 +32,8 @@ def relative_error(A, Vt, *, captured=None, rng=0, n_threads=None):
     rng : None, int, Generator or Stream, default=0
         Where G comes from.
     n_threads : int, default=None
-        At most so many threads; None means what this process may use. The bits of the result do not depend on it.
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
 
     Returns
     -------

@@ -36,7 +36,8 @@ def exact_svd(A, k, *, n_threads=None):
 
     Notes
     -----
-    With q = min(m, n), p = max(m, n): about ``6 p q^2 + 16 q^3`` flops and memory ``3 p q``. Not for large matrices.
+    With q = min(m, n), p = max(m, n): about ``6 p q^2 + 16 q^3`` flops and memory ``3 p q``. Not for large
+    matrices.
 
     Examples
     --------
@@ -52,5 +53,9 @@ def exact_svd(A, k, *, n_threads=None):
         _, s, Vt = linalg.svd(A.toarray(), full_matrices=False, overwrite_a=True)
     s = s[:k]
     return LowRank(
-        s, np.ascontiguousarray(Vt[:k]), float(np.sum(s.astype(np.float64) ** 2)), A.n_passes - before, "exact"
+        s,
+        np.ascontiguousarray(Vt[:k]),
+        float(np.sum(s.astype(np.float64) ** 2)),
+        A.n_passes - before,
+        "exact",
     )

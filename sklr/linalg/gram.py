@@ -29,7 +29,8 @@ def gram_svd(A, k, *, n_threads=None):
     k : int
         Number of singular values, at most min(m, n).
     n_threads : int, default=None
-        At most so many threads; None means what this process may use. The bits of the result do not depend on it.
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def _check_precision(squares, dtype):
     if squares[0] > 0 and squares[-1] < limit * squares[0]:
         ratio = np.sqrt(max(squares[-1], 0) / squares[0])
         raise GramPrecisionError(
-            f"The Gram matrix cannot resolve singular value {len(squares)}: it is about {ratio:.1e} of the largest, "
-            f"and squaring keeps only what is above {np.sqrt(limit):.1e} in {np.dtype(dtype)}. "
+            f"The Gram matrix cannot resolve singular value {len(squares)}: it is about {ratio:.1e} of the "
+            f"largest, and squaring keeps only what is above {np.sqrt(limit):.1e} in {np.dtype(dtype)}. "
             "Use solver='krylov' or 'exact', or a smaller rank."
         )

@@ -27,8 +27,8 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
 
         span{ N Omega, N^2 Omega, ..., N^p Omega },    N = A^T A,
 
-    block by block, each from one fused pass over A, and takes the eigenvectors of Q^T N Q (Rayleigh-Ritz). After
-    p + 1 passes a start block with b >= k columns gives, with high probability,
+    block by block, each from one fused pass over A, and takes the eigenvectors of Q^T N Q (Rayleigh-Ritz).
+    After p + 1 passes a start block with b >= k columns gives, with high probability,
     ``||A - A_hat||_F <= (1 + eps) ||A - A_k||_F`` for ``p`` of the order ``log(n) / sqrt(eps)``; with b < k
     the same holds for a larger p where the singular values are distinct (Chen et al.). It stops when a
     pass has lowered the squared error by less than a part in 1,000.
@@ -42,8 +42,8 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
     sketch : Distribution
         Distribution of Omega^T, from `sklr.sketch`.
     block_size : int, default=None
-        b, columns per pass; ``k + n_oversamples`` if None. Small blocks cost fewer flops for the same accuracy,
-        large ones fewer passes.
+        b, columns per pass; ``k + n_oversamples`` if None. Small blocks cost fewer flops for the same
+        accuracy, large ones fewer passes.
     n_oversamples : int, default=10
         The basis has at least ``k + n_oversamples`` columns (or all n) before it may stop.
     max_passes : int, default=40
@@ -51,7 +51,8 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
     rng : None, int, Generator or Stream, default=None
         Where Omega comes from.
     n_threads : int, default=None
-        At most so many threads; None means what this process may use. The bits of the result do not depend on it.
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
 
     Returns
     -------

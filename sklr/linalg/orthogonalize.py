@@ -24,7 +24,8 @@ def orthonormalize(Y, against=None, n_threads=None):
     against : ndarray of shape (n, q), default=None
         Orthonormal columns that the result must be orthogonal to.
     n_threads : int, default=None
-        At most so many threads; None means what this process may use. The bits of the result do not depend on it.
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
 
     Returns
     -------

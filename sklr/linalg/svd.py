@@ -26,8 +26,8 @@ def truncated_svd(
     k : int
         Rank, at most min(m, n).
     solver : {"auto", "gram", "krylov", "exact"}, default="auto"
-        "auto" is what `plan_low_rank` chooses from shapes; if that is "gram" and the spectrum turns out to need
-        more precision, the next in the plan.
+        "auto" is what `plan_low_rank` chooses from shapes; if that is "gram" and the spectrum turns out to
+        need more precision, the next in the plan.
     sketch : str or Distribution, default="auto"
         Start block of "krylov". Anything but "auto" restricts the choice to solvers that sketch.
     n_oversamples : int, default=10
@@ -37,7 +37,8 @@ def truncated_svd(
     rng : None, int, Generator or Stream, default=None
         Where the start block comes from.
     n_threads : int, default=None
-        At most so many threads; None means what this process may use. The bits of the result do not depend on it.
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
 
     Returns
     -------

@@ -266,10 +266,14 @@ class ChunkOperand(_Source):
             if chunk.shape[0]:
                 yield index, row, row + chunk.shape[0], chunk
             row += chunk.shape[0]
-        if row != m:
-            hint = " The factory must return a new iterator each time it is called." if row == 0 else ""
+        if index < 0:
             raise ValueError(
-                f"The chunks of {self.name} ended after chunk {index} with {row} rows, expected {m}.{hint}"
+                f"The factory of {self.name} gave no chunks, expected {m} rows. "
+                "It must return a new iterator each time it is called."
+            )
+        if row != m:
+            raise ValueError(
+                f"The chunks of {self.name} ended after chunk {index} with {row} rows, expected {m}."
             )
 
     def _load(self, task):
@@ -277,13 +281,14 @@ class ChunkOperand(_Source):
         if sparse.issparse(chunk):
             matrix = _canonical_csr(chunk)
             return lo, hi, SparseTile(matrix.astype(self.dtype, copy=False))
-        return lo, hi, DenseTile(chunk.astype(self.dtype, copy=False))
+        return lo, hi, DenseTile(np.asarray(chunk, dtype=self.dtype))
 
     def _raw(self, task):
         chunk = task[3]
         if sparse.issparse(chunk):
             chunk = chunk.tocoo()
             return chunk.data, (lambda k: chunk.row[k]), (lambda k: chunk.col[k])
+        chunk = np.asarray(chunk)
         width = chunk.shape[1]
         return chunk.ravel(), (lambda k: k // width), (lambda k: k % width)
 

@@ -23,9 +23,6 @@ from .tiles import MIN_TILE_ROWS
 _GRAM_BLOCK = 1024
 _GRAM_SLAB_ROWS = 4096
 _SLAB_BYTES = 1 << 22
-# A diagonal entry of a centred Gram matrix that is so much smaller than before centring has lost
-# more than half of its digits to the subtraction.
-_GRAM_CANCELLATION = 1e-8
 # Seconds of a multiply-add in a sparse-sparse product, in those of a dense one.
 _SPARSE_PRODUCT_RATIO = 60
 
@@ -122,7 +119,10 @@ class Operand(ABC):
             if math.isfinite(square):
                 return square
             if task is None:  # not a row tile: look for the row tile with the entry
-                task = next(t for t in self._tasks() if not math.isfinite(self._load(t)[2].squared_norm()))
+                tasks = (t for t in self._tasks() if not math.isfinite(self._load(t)[2].squared_norm()))
+                task = next(tasks, None)
+            if task is None:  # the sum overflows, but that of no row tile does
+                raise self._overflow("has a sum of squares above the largest float64")
             raise self._describe_bad_entry(task)
 
     def _finite_sum(self, squares):
@@ -228,15 +228,16 @@ class Operand(ABC):
             sums = self._sum(lambda lo, hi, tile: tile.column_sums(), self.shape[1:], dtype=np.float64)
         return sums / self.shape[0]
 
-    def _row_sums(self, n_threads):
-        sums = np.empty(self.shape[0])
+    def _by_row(self, of_tile, n_threads):
+        """``of_tile(tile)``, one float64 per row, for all rows."""
+        values = np.empty(self.shape[0])
 
         def compute(lo, hi, tile):
-            sums[lo:hi] = tile.row_sums()
+            values[lo:hi] = of_tile(tile)
 
         with session(n_threads):
             self._sweep(compute)
-        return sums
+        return values
 
     def squared_norm(self, n_threads=None):
         """||A||_F^2 in float64: gathered by the first sweep, whichever it was; one pass if none was made."""
@@ -291,7 +292,9 @@ class Operand(ABC):
         if unshifted is self:
             return False
         before = unshifted.column_squared_norms()
-        return bool(np.any(np.diag(G) < _GRAM_CANCELLATION * before))
+        # An entry that is so much smaller than before the shift has lost half of its digits to the
+        # subtraction, or more.
+        return bool(np.any(np.diag(G) < math.sqrt(np.finfo(self.dtype).eps) * before))
 
     def _unshifted(self):
         return self
@@ -569,11 +572,15 @@ class Transposed:
 
     def column_means(self, n_threads=None):
         """The mean of every column, float64. One pass."""
-        return self._base._row_sums(n_threads) / self.shape[0]
+        return self._base._by_row(lambda tile: tile.row_sums(), n_threads) / self.shape[0]
 
     def squared_norm(self, n_threads=None):
         """||B||_F^2; see `Operand.squared_norm`."""
         return self._base.squared_norm(n_threads)
+
+    def column_squared_norms(self, n_threads=None):
+        """The squared norm of every column, float64. One pass."""
+        return self._base._by_row(lambda tile: tile.row_squares(), n_threads)
 
     def toarray(self, n_threads=None):
         """B^T as an ndarray."""

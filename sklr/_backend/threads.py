@@ -60,7 +60,7 @@ class _BlasLimit:
     """
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()  # held during a fork: a child must not find a limit half set
         self._depth = 0
         self._limiter = None
         self._warned = False
@@ -75,19 +75,28 @@ class _BlasLimit:
         return self._controller
 
     def __enter__(self):
-        with self._lock:
+        with self.lock:
             if self._depth == 0:
                 controller = self._blas_libraries()
                 self._limiter = controller.limit(limits=1)
-                self._read_back(controller)
+                try:
+                    self._read_back(controller)
+                except BaseException:  # the warning, where warnings are errors
+                    self.restore()
+                    raise
             self._depth += 1
 
     def __exit__(self, *exc):
-        with self._lock:
+        with self.lock:
             self._depth -= 1
             if self._depth == 0:
-                limiter, self._limiter = self._limiter, None
-                limiter.restore_original_limits()
+                self.restore()
+
+    def restore(self):
+        """Set what was found, if that has not been done."""
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
+            limiter.restore_original_limits()
 
     def _read_back(self, controller):
         stuck = [lib for lib in controller.info() if (lib["num_threads"] or 1) != 1]
@@ -100,14 +109,6 @@ class _BlasLimit:
                 RuntimeWarning,
                 stacklevel=4,
             )
-
-    def reset_after_fork(self):
-        """In a child: no call of the parent is active here, so its limit is lifted."""
-        limiter, self._limiter = self._limiter, None
-        self._lock = threading.Lock()
-        self._depth = 0
-        if limiter is not None:
-            limiter.restore_original_limits()
 
 
 class _Workers:
@@ -171,15 +172,22 @@ _workers = _Workers()
 
 
 def _reset_after_fork():
-    # Threads do not survive a fork, and locks may have been held by one of them.
-    global _workers
+    # Threads do not survive a fork, and locks may have been held by one of them. No call of the parent
+    # is active here, so its limit is lifted; a frame of it that the child unwinds leaves the old objects.
+    global _blas, _workers
     _workers = _Workers()
     _local.__dict__.clear()
-    _blas.reset_after_fork()
+    old, _blas = _blas, _BlasLimit()
+    old.restore()
+    old.lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_after_fork)
+    os.register_at_fork(
+        before=lambda: _blas.lock.acquire(),
+        after_in_parent=lambda: _blas.lock.release(),
+        after_in_child=_reset_after_fork,
+    )
 
 
 @contextmanager

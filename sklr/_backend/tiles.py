@@ -118,6 +118,11 @@ class DenseTile:
         array = self.array.astype(np.float64, copy=False)
         return np.einsum("ij,ij->j", array, array)
 
+    def row_squares(self):
+        """Sum of the squares of every row, in float64."""
+        array = self.array.astype(np.float64, copy=False)
+        return np.einsum("ij,ij->i", array, array)
+
 
 class SparseTile:
     """``diag(w) C diag(d) - left right^T`` for a CSR matrix C of some rows; the vectors may be absent.
@@ -233,18 +238,28 @@ class SparseTile:
         """Sum of the squares of every column, in float64.
 
         A shifted tile adds the squares of the stored entries, shifted, and those of the
-        entries that are not stored, ``right_j**2`` times their weight: nothing is subtracted
-        but counts.
+        entries that are not stored, ``left_i**2 right_j**2``: nothing is subtracted but sums
+        that are exact.
         """
+        return self._squares(axis=0)
+
+    def row_squares(self):
+        """Sum of the squares of every row, in float64; see `column_squares`."""
+        return self._squares(axis=1)
+
+    def _squares(self, axis):
         C = self._scaled_matrix()
-        n = C.shape[1]
+        rows, columns = np.repeat(np.arange(C.shape[0]), np.diff(C.indptr)), C.indices
+        groups, members = (columns, rows) if axis == 0 else (rows, columns)
+        n_groups = C.shape[1 - axis]
         if self.left is None:
-            return np.bincount(C.indices, weights=C.data.astype(np.float64) ** 2, minlength=n)
+            return np.bincount(groups, weights=C.data.astype(np.float64) ** 2, minlength=n_groups)
         left, right = self.left.astype(np.float64), self.right.astype(np.float64)
-        row_left = np.repeat(left, np.diff(C.indptr))
-        stored = np.bincount(C.indices, weights=(C.data - row_left * right[C.indices]) ** 2, minlength=n)
-        absent = left @ left - np.bincount(C.indices, weights=row_left**2, minlength=n)
-        return stored + right**2 * np.maximum(absent, 0)
+        stored = np.bincount(
+            groups, weights=(C.data - left[rows] * right[columns]) ** 2, minlength=n_groups
+        )
+        by_group, by_member = (right, left) if axis == 0 else (left, right)
+        return stored + by_group**2 * _absent_sums(by_member**2, members, groups, n_groups)
 
     def _scaled_matrix(self):
         if self.row_scale is None and self.column_scale is None:
@@ -256,6 +271,27 @@ class SparseTile:
         if self.column_scale is not None:
             data = data * self.column_scale[C.indices]
         return sparse.csr_array((data, C.indices, C.indptr), shape=C.shape)
+
+
+def _absent_sums(weights, members, groups, n_groups):
+    """For every group, the sum of the weights that are not among its members'.
+
+    That is the sum of all minus that of the members, which cancels where nearly all are members. So
+    the weights are cut into pieces of so few bits that every sum of pieces is exact.
+    """
+    absent = np.zeros(n_groups)
+    largest = float(weights.max(initial=0.0))
+    if not np.isfinite(largest):
+        return np.full(n_groups, np.nan)
+    exponent = int(np.frexp(largest)[1])
+    piece_bits = 52 - len(weights).bit_length()
+    while weights.any():
+        exponent = max(exponent - piece_bits, -1074)  # every float64 is a multiple of 2**-1074
+        rest = np.fmod(weights, np.ldexp(1.0, exponent))
+        pieces = weights - rest
+        absent += pieces.sum() - np.bincount(groups, weights=pieces[members], minlength=n_groups)
+        weights = rest
+    return absent
 
 
 def _product(a, b):

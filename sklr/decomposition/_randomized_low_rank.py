@@ -186,7 +186,9 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 rng=seed,
             )
             Vt = _with_positive_peaks(result.right_vectors)
-            error = relative_error(A, Vt, captured=result.captured, rng=seed)
+            error = relative_error(
+                A, Vt, captured=result.captured, squared_norm=result.squared_norm, rng=seed
+            )
         self.components_ = Vt
         self.singular_values_ = result.singular_values
         if mean is not None:

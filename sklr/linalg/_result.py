@@ -18,6 +18,8 @@ class LowRank(NamedTuple):
         V^T, orthonormal rows; dtype of A.
     captured : float
         ``||A V||_F^2``.
+    squared_norm : float
+        ``||A||_F^2``.
     n_passes : int
         Sweeps over A that it took.
     solver : str
@@ -27,5 +29,6 @@ class LowRank(NamedTuple):
     singular_values: np.ndarray
     right_vectors: np.ndarray
     captured: float
+    squared_norm: float
     n_passes: int
     solver: str

@@ -11,7 +11,7 @@ _IDENTITY_MARGIN = 1e3
 _IDENTITY_FLOOR = 1e-12
 
 
-def relative_error(A, Vt, *, captured=None, rng=0, n_threads=None):
+def relative_error(A, Vt, *, captured=None, squared_norm=None, rng=0, n_threads=None):
     """Relative Frobenius error of projecting the rows of A onto orthonormal rows.
 
     Estimates ``||A - A V V^T||_F / ||A||_F``. Where it is above 1e-6 (float32: 1e-2), by the identity
@@ -29,6 +29,8 @@ def relative_error(A, Vt, *, captured=None, rng=0, n_threads=None):
         Orthonormal rows, V^T.
     captured : float, default=None
         ``||A V||_F^2`` where it is known; otherwise it takes one pass.
+    squared_norm : float, default=None
+        ``||A||_F^2`` where it is known; otherwise it comes from the first pass over A.
     rng : None, int, Generator or Stream, default=0
         Where G comes from.
     n_threads : int, default=None
@@ -42,8 +44,7 @@ def relative_error(A, Vt, *, captured=None, rng=0, n_threads=None):
 
     Notes
     -----
-    At most three passes over A: for ``||A||_F`` if no other pass has gathered it, for `captured`, and for
-    the probes: ``2 nnz (k + 10)`` flops.
+    At most two passes over A, one for `captured` and one for the probes: ``2 nnz (k + 10)`` flops.
 
     References
     ----------
@@ -65,7 +66,7 @@ def relative_error(A, Vt, *, captured=None, rng=0, n_threads=None):
     with session(n_threads):
         if captured is None:
             captured = as_operand(A.matmat(Vt.T), name="A V").squared_norm()
-        total = A.squared_norm()
+        total = A.squared_norm() if squared_norm is None else squared_norm
         if total == 0:
             return 0.0
         square = 1 - captured / total

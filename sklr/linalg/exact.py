@@ -51,11 +51,12 @@ def exact_svd(A, k, *, n_threads=None):
     before = A.n_passes
     with session(n_threads):
         _, s, Vt = linalg.svd(A.toarray(), full_matrices=False, overwrite_a=True)
-    s = s[:k]
+    squares = s.astype(np.float64) ** 2
     return LowRank(
-        s,
+        s[:k],
         np.ascontiguousarray(Vt[:k]),
-        float(np.sum(s.astype(np.float64) ** 2)),
+        float(squares[:k].sum()),
+        float(squares.sum()),
         A.n_passes - before,
         "exact",
     )

@@ -63,7 +63,8 @@ def gram_svd(A, k, *, n_threads=None):
     before = A.n_passes
     with session(n_threads):
         by_columns = A.shape[1] <= A.shape[0]
-        G = A.tiled_by_rows().gram() if by_columns else A.T.tiled_by_rows().gram()
+        rows = A.tiled_by_rows() if by_columns else A.T.tiled_by_rows()
+        G = rows.gram()
         q = G.shape[0]
         squares, vectors = linalg.eigh(G, subset_by_index=[q - k, q - 1], overwrite_a=True)
         squares, vectors = squares[::-1], vectors[:, ::-1]
@@ -76,6 +77,7 @@ def gram_svd(A, k, *, n_threads=None):
         s.astype(A.dtype, copy=False),
         np.ascontiguousarray(Vt, dtype=A.dtype),
         float(np.sum(s.astype(np.float64) ** 2)),
+        rows.squared_norm(),
         A.n_passes - before,
         "gram",
     )

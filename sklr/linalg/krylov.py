@@ -163,6 +163,7 @@ def _extract(A, basis, theta, Y, k, before):
         s.astype(A.dtype),
         np.ascontiguousarray(V.T),
         float(np.sum(s.astype(np.float64) ** 2)),
+        A.squared_norm(),
         A.n_passes - before,
         "krylov",
     )

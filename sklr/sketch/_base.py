@@ -8,12 +8,16 @@ produced when it is asked for.
 
 import inspect
 from abc import ABC, abstractmethod
+from copy import deepcopy
 from numbers import Integral
 
 import numpy as np
 from scipy import sparse
 
-from sklr._backend import as_operand, as_stream
+from sklr._backend import as_operand, as_stream, compute_dtype, ordered, session
+
+# Columns of S that one task of the adjoint product generates.
+_ADJOINT_COLUMNS = 8192
 
 
 class Distribution(ABC):
@@ -23,11 +27,33 @@ class Distribution(ABC):
     compared by value, and can be read and set by name, so that a search over
     ``sketch__n_blocks`` works. `operator` copies what it needs: changing a distribution
     does not change operators already made.
+
+    A new family is a subclass with a `name`, an ``__init__`` that stores its parameters, `_make`,
+    which returns its `SketchOperator`, and `_validate` where parameters can be wrong; and a row in
+    the registry. `sklr.testing.check_sketch_operator` then says whether it keeps the laws.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry.
+    extendable : bool
+        Whether operators grow by rows (`SketchOperator.extend`).
+
+    See Also
+    --------
+    SketchOperator : A distribution with a shape and a seed; its laws.
+
+    Examples
+    --------
+    >>> from sklr.sketch import SparseStack
+    >>> stack = SparseStack(n_blocks=4)
+    >>> stack.set_params(n_blocks=2) == SparseStack(n_blocks=2)
+    True
+    >>> stack.operator(10, 1000, rng=0)
+    <SparseStack(n_blocks=2) operator of shape (10, 1000), float64>
     """
 
-    #: Name in the registry.
     name = None
-    #: Whether operators grow by rows (`SketchOperator.extend`).
     extendable = False
 
     @classmethod
@@ -37,17 +63,42 @@ class Distribution(ABC):
         return [p for p in inspect.signature(cls.__init__).parameters if p != "self"]
 
     def get_params(self, deep=True):
-        """Return the parameters as a dictionary; `deep` is there for scikit-learn's ``clone``."""
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            There for scikit-learn's ``clone``; no parameter has parameters of its own.
+
+        Returns
+        -------
+        dict
+            The values as they were given.
+        """
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     def set_params(self, **params):
-        """Set parameters in place and return the distribution."""
+        """Set parameters in place.
+
+        Parameters
+        ----------
+        **params : object
+            Values by name; they are checked by `operator`.
+
+        Returns
+        -------
+        Distribution
+            This one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
         valid = self._parameter_names()
         for key, value in params.items():
             if key not in valid:
-                raise ValueError(
-                    f"{type(self).__name__} has no parameter {key!r}; it has {valid}."
-                )
+                raise ValueError(f"{type(self).__name__} has no parameter {key!r}; it has {valid}.")
             setattr(self, key, value)
         return self
 
@@ -60,7 +111,8 @@ class Distribution(ABC):
     __hash__ = None  # a value that `set_params` changes in place must not be a dictionary key
 
     def __repr__(self):
-        args = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
+        with np.printoptions(threshold=8, edgeitems=2):
+            args = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
         return f"{type(self).__name__}({args})"
 
     def operator(self, sketch_size, n, rng=None, dtype=np.float64):
@@ -72,14 +124,15 @@ class Distribution(ABC):
             Rows of the sketch, between 1 and `n`.
         n : int
             Length of the axis that is sketched.
-        rng : None, int, Generator or Stream, default=None
-            Where the seed comes from; equal ints give equal operators.
-        dtype : {float64, float32}, default=float64
-            Of the entries. The float32 operator is the float64 one, rounded.
+        rng : int, Generator, RandomState or Stream, default=None
+            Where the seed comes from; equal ints give equal operators, None a new one each time.
+        dtype : dtype, default=float64
+            float64 or float32, of the entries. The float32 operator is the float64 one, rounded.
 
         Returns
         -------
         SketchOperator
+            Defined, not sampled: entries are drawn when they are asked for.
 
         Raises
         ------
@@ -146,15 +199,34 @@ class SketchOperator(ABC):
     isometry_scale : float
         The factor by which the family's unscaled entries have been multiplied so that
         ``E[S^T S] = I``.
+    needs_all_rows : bool
+        True where ``S @ block`` is cheap only on all n rows at once (fast transforms).
+    is_sparse : bool
+        True where `columns` and `rows` return `scipy.sparse.csc_array`.
+
+    See Also
+    --------
+    Distribution : Makes operators.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.sketch import SparseStack
+    >>> A = np.ones((1000, 3))
+    >>> S = SparseStack().operator(sketch_size=50, n=1000, rng=0)
+    >>> S.apply(A).shape
+    (50, 3)
+    >>> S.columns(0, 10).nnz  # nothing else is generated
+    80
+    >>> bool(np.array_equal(S.columns(0, 10).toarray(), S.toarray()[:, 0:10]))
+    True
     """
 
-    #: True where ``S @ block`` is cheap only on all n rows at once (fast transforms).
     needs_all_rows = False
-    #: True where `columns` and `rows` return `scipy.sparse.csc_array`.
     is_sparse = False
 
     def __init__(self, distribution, shape, stream, dtype):
-        self.distribution = type(distribution)(**distribution.get_params())
+        self.distribution = type(distribution)(**deepcopy(distribution.get_params()))
         self.shape = shape
         self.stream = stream
         self.dtype = np.dtype(dtype)
@@ -171,16 +243,19 @@ class SketchOperator(ABC):
         """Those rows and columns, scaled, in float64: ndarray or (`is_sparse`) csc_array."""
 
     def _apply_all_rows(self, block):
-        """``S @ block`` for a float block with all n rows; overridden by fast transforms."""
+        """``S @ block`` for a float block with all n rows, dense or sparse; overridden by fast transforms."""
         return self._astype(self._submatrix(0, self.shape[0], 0, self.shape[1]), block.dtype) @ block
 
     def _apply_adjoint(self, Y):
-        """``S^T @ Y`` for a dense float Y; overridden by fast transforms."""
-        step = 16384
-        out = np.empty((self.shape[1], Y.shape[1]), dtype=Y.dtype)
-        for lo in range(0, self.shape[1], step):
-            hi = min(lo + step, self.shape[1])
-            out[lo:hi] = self._astype(self._submatrix(0, self.shape[0], lo, hi), Y.dtype).T @ Y
+        """``S^T @ Y`` for a dense float Y, inside a session; overridden by fast transforms."""
+        d, n = self.shape
+        out = np.empty((n, Y.shape[1]), dtype=Y.dtype)
+
+        def one_block(lo):
+            hi = min(lo + _ADJOINT_COLUMNS, n)
+            out[lo:hi] = self._astype(self._submatrix(0, d, lo, hi), Y.dtype).T @ Y
+
+        ordered(one_block, range(0, n, _ADJOINT_COLUMNS))
         return out
 
     # -- entries ------------------------------------------------------------------------
@@ -190,20 +265,59 @@ class SketchOperator(ABC):
         return block.astype(dtype, copy=False)
 
     def columns(self, lo, hi, dtype=None):
-        """Columns ``lo:hi`` of S, an ndarray or (`is_sparse`) a csc_array of shape ``(sketch_size, hi - lo)``.
+        """Return some columns of S; no others are generated.
 
-        `dtype` defaults to that of the operator.
+        Parameters
+        ----------
+        lo, hi : int
+            The columns ``lo:hi``.
+        dtype : dtype, default=None
+            float64 or float32; that of the operator if None.
+
+        Returns
+        -------
+        ndarray or csc_array of shape (sketch_size, hi - lo)
+            A csc_array, its rows ascending within a column, where the operator `is_sparse`.
+
+        Raises
+        ------
+        ValueError
+            If not ``0 <= lo <= hi <= n``.
         """
         lo, hi = _check_range("columns", lo, hi, self.shape[1])
         return self._astype(self._submatrix(0, self.shape[0], lo, hi), dtype or self.dtype)
 
     def rows(self, lo, hi, dtype=None):
-        """Rows ``lo:hi`` of S, an ndarray or (`is_sparse`) a csc_array of shape ``(hi - lo, n)``."""
+        """Return some rows of S; no others are generated.
+
+        Parameters
+        ----------
+        lo, hi : int
+            The rows ``lo:hi``.
+        dtype : dtype, default=None
+            float64 or float32; that of the operator if None.
+
+        Returns
+        -------
+        ndarray or csc_array of shape (hi - lo, n)
+            A csc_array, its rows ascending within a column, where the operator `is_sparse`.
+
+        Raises
+        ------
+        ValueError
+            If not ``0 <= lo <= hi <= sketch_size``.
+        """
         lo, hi = _check_range("rows", lo, hi, self.shape[0])
         return self._astype(self._submatrix(lo, hi, 0, self.shape[1]), dtype or self.dtype)
 
     def toarray(self):
-        """S as an ndarray: ``sketch_size * n`` entries, for looking and for tests."""
+        """Return S as an array: ``sketch_size * n`` entries, for looking and for tests.
+
+        Returns
+        -------
+        ndarray of shape (sketch_size, n)
+            Of the operator's dtype.
+        """
         S = self.rows(0, self.shape[0])
         return S.toarray() if sparse.issparse(S) else S
 
@@ -214,8 +328,9 @@ class SketchOperator(ABC):
 
         Parameters
         ----------
-        A : array of shape (n,) or (n, p), sparse matrix or array, memmap, RowChunks or operand
-            float32 stays float32; integers and booleans become float64, tile by tile.
+        A : array of shape (n,) or (n, p), sparse matrix or array, RowChunks or operand
+            Memory-mapped arrays are read tile by tile. float32 stays float32; integers and booleans
+            become float64, tile by tile.
         n_threads : int, default=None
             At most so many threads; None means what this process may use. The bits of
             the result do not depend on it.
@@ -223,25 +338,48 @@ class SketchOperator(ABC):
         Returns
         -------
         SA : ndarray of shape (sketch_size,) or (sketch_size, p), or csr_array
-            A csr_array when both A and S are sparse.
+            A csr_array when both A and S are sparse. The dtype is that of the products with A,
+            whatever that of the operator.
 
         Raises
         ------
+        TypeError
+            If A does not hold numbers, or is an iterator.
         ValueError
-            If A does not have n rows, or holds NaN or infinity.
+            If A does not have n rows, is empty or complex, or holds NaN or infinity.
         """
-        vector = isinstance(A, np.ndarray) and A.ndim == 1
-        operand = as_operand(A[:, None] if vector else A, name="A")
+        is_vector = not sparse.issparse(A) and np.ndim(A) == 1
+        operand = as_operand(np.asarray(A)[:, None] if is_vector else A, name="A")
         if operand.shape[0] != self.shape[1]:
             raise ValueError(
                 f"A has {operand.shape[0]} rows but the sketch expects {self.shape[1]}: "
                 f"the operator has shape {self.shape}."
             )
         SA = operand.sketch(self, n_threads=n_threads)
-        return SA[:, 0] if vector else SA
+        return SA[:, 0] if is_vector else SA
 
     def apply_right(self, A, n_threads=None):
-        """Return A S^T of shape ``(p, sketch_size)`` for A of shape ``(p, n)``; otherwise as `apply`."""
+        """Return A S^T, scaled, in one pass over A: a sketch of the columns.
+
+        Parameters
+        ----------
+        A : array of shape (p, n), sparse matrix or array, RowChunks or operand
+            As in `apply`.
+        n_threads : int, default=None
+            As in `apply`.
+
+        Returns
+        -------
+        AS : ndarray of shape (p, sketch_size), or csc_array
+            A csc_array when both A and S are sparse.
+
+        Raises
+        ------
+        TypeError
+            If A does not hold numbers, or is an iterator.
+        ValueError
+            If A does not have n columns, is empty or complex, or holds NaN or infinity.
+        """
         operand = as_operand(A, name="A")
         if operand.shape[1] != self.shape[1]:
             raise ValueError(
@@ -306,6 +444,13 @@ class AdjointSketch:
     ----------
     sketch : SketchOperator
         The operator S of shape ``(sketch_size, n)``.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        ``(n, sketch_size)``.
+    dtype : dtype
+        That of S.
     """
 
     def __init__(self, sketch):
@@ -318,24 +463,43 @@ class AdjointSketch:
         """The operator itself."""
         return self._sketch
 
-    def apply(self, Y):
-        """Return S^T Y, an ndarray of shape ``(n,)`` or ``(n, p)``, for a dense Y with `sketch_size` rows."""
+    def apply(self, Y, n_threads=None):
+        """Return S^T Y.
+
+        Parameters
+        ----------
+        Y : array of shape (sketch_size,) or (sketch_size, p)
+            Dense. float32 stays float32; integers and booleans become float64.
+        n_threads : int, default=None
+            At most so many threads; the bits of the result do not depend on it.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, p)
+            Of ``n p`` entries.
+
+        Raises
+        ------
+        ValueError
+            If Y does not have `sketch_size` rows, is complex, or holds NaN or infinity.
+        """
         Y = np.asarray(Y)
         if Y.ndim not in (1, 2) or Y.shape[0] != self.shape[1]:
             raise ValueError(
                 f"Y must have {self.shape[1]} rows (the size of the sketch), got shape {Y.shape}."
             )
-        if Y.dtype not in (np.float32, np.float64):
-            Y = Y.astype(np.float64)
-        if Y.ndim == 1:
-            return self._sketch._apply_adjoint(Y[:, None])[:, 0]
-        return self._sketch._apply_adjoint(Y)
+        Y = Y.astype(compute_dtype(Y.dtype, "Y"), copy=False)
+        if not np.isfinite(Y).all():
+            raise ValueError("Input Y contains NaN or infinity.")
+        with session(n_threads):
+            X = self._sketch._apply_adjoint(Y if Y.ndim == 2 else Y[:, None])
+        return X if Y.ndim == 2 else X[:, 0]
 
     def __matmul__(self, Y):
         return self.apply(Y)
 
     def toarray(self):
-        """S^T as an ndarray."""
+        """Return S^T as an ndarray of ``n * sketch_size`` entries."""
         return self._sketch.toarray().T
 
     def __repr__(self):

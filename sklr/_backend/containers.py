@@ -130,7 +130,7 @@ class SparseOperand(_Source):
         self.nnz = int(matrix.nnz)
 
     def _tasks(self, min_rows=1):
-        bounds = sparse_row_bounds(self._matrix.indptr, self.shape[1], min_rows)
+        bounds = sparse_row_bounds(self._matrix.indptr, min_rows)
         return [(i, lo, hi) for i, (lo, hi) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))]
 
     def _load(self, task):

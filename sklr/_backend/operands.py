@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from .threads import ordered, session
-from .tiles import MIN_TILE_ROWS
+from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 
 # Below so many columns a Gram matrix is summed from one partial result per tile; above, the
 # partial results would be large and the columns are blocked instead.
@@ -85,32 +85,69 @@ class Operand(ABC):
         return self._source.counter.n_passes
 
     def _sweep(self, compute, commit=None, tasks=None, load=None):
-        """One pass: ``commit(compute(lo, hi, tile))`` for every tile, in tile order."""
+        """One pass: ``commit(compute(tiles))`` for every task, in their order.
+
+        A task is a tile or a list of consecutive tiles; `tiles` yields ``(lo, hi, tile)``, loaded one by one.
+        """
         tasks = self._tasks() if tasks is None else tasks
         load_rows = load is None
         load = load or self._load
         squares = [] if self._squared_norm is None else None
 
-        def one_tile(task):
-            lo, hi, tile = load(task)
-            square = None
-            if squares is not None:
-                square = self._finite_square(tile, task if load_rows else None)
-            result = compute(lo, hi, tile)
-            self._release(task)
-            return square, result
+        def compute_task(task):
+            found = []
 
-        def in_order(square_and_result):
-            square, result = square_and_result
+            def tiles():
+                for single in task if isinstance(task, list) else [task]:
+                    lo, hi, tile = load(single)
+                    if squares is not None:
+                        found.append(self._finite_square(tile, single if load_rows else None))
+                    yield lo, hi, tile
+                    self._release(single)
+
+            return found, compute(tiles())
+
+        def commit_task(found_and_result):
+            found, result = found_and_result
             if squares is not None:
-                squares.append(square)
+                squares.extend(found)
             if commit is not None:
                 commit(result)
 
         self._source.counter.n_passes += 1
-        ordered(one_tile, tasks, in_order)
+        ordered(compute_task, tasks, commit_task)
         if squares is not None:
             self._squared_norm = self._finite_sum(squares)
+
+    def _each(self, compute, tasks=None, load=None):
+        """One pass that calls ``compute(lo, hi, tile)`` for every tile."""
+
+        def compute_tiles(tiles):
+            for lo, hi, tile in tiles:
+                compute(lo, hi, tile)
+
+        self._sweep(compute_tiles, tasks=tasks, load=load)
+
+    def _sum(self, add, shape, tasks=None, n_parts=N_PARTS, dtype=None):
+        """The sum that ``add(lo, hi, tile, out)`` makes over all tiles, in one pass.
+
+        Tiles are added up in `n_parts` partial sums of the operand's dtype (`dtype`), and these in float64.
+        """
+        total = np.zeros(shape)
+        dtype = dtype or self.dtype
+
+        def add_tiles(tiles):
+            part = np.zeros(shape, dtype=dtype)
+            for lo, hi, tile in tiles:
+                add(lo, hi, tile, part)
+            return part
+
+        def commit(part):
+            np.add(total, part, out=total)
+
+        tasks = self._tasks() if tasks is None else tasks
+        self._sweep(add_tiles, commit, in_parts(tasks, n_parts))
+        return total.astype(dtype, copy=False)
 
     def _finite_square(self, tile, task):
         """The squared norm of a tile; an error that names the entry if it is not finite."""
@@ -136,16 +173,6 @@ class Operand(ABC):
             f"The squares of {self.name} overflow: it {found}. Divide {self.name} by its largest entry first."
         )
 
-    def _sum(self, compute, shape, tasks=None, dtype=None):
-        """The sum of ``compute(lo, hi, tile)`` over the tiles, accumulated in float64."""
-        total = np.zeros(shape)
-
-        def commit(part):
-            np.add(total, part, out=total)
-
-        self._sweep(compute, commit, tasks)
-        return total.astype(dtype or self.dtype, copy=False)
-
     # -- verbs ------------------------------------------------------------------------------
 
     @property
@@ -162,18 +189,17 @@ class Operand(ABC):
         Z = self._panel(Z, self.shape[1], "Z")
         out = np.empty((self.shape[0], Z.shape[1]), dtype=self.dtype)
 
-        def compute(lo, hi, tile):
-            out[lo:hi] = tile.matmat(Z)
-
         with session(n_threads):
-            self._sweep(compute)
+            self._each(lambda lo, hi, tile: tile.matmat(Z, out=out[lo:hi]))
         return out
 
     def rmatmat(self, Y, n_threads=None):
         """A^T Y, an ndarray of shape (n, l), for Y of shape (m, l). One pass, ``2 nnz l`` flops."""
         Y = self._panel(Y, self.shape[0], "Y")
         with session(n_threads):
-            return self._sum(lambda lo, hi, tile: tile.rmatmat(Y[lo:hi]), (self.shape[1], Y.shape[1]))
+            return self._sum(
+                lambda lo, hi, tile, out: tile.add_rmatmat(Y[lo:hi], out), (self.shape[1], Y.shape[1])
+            )
 
     def normal_matmat(self, Z, n_threads=None):
         """A^T (A Z) of shape (n, l) for Z of shape (n, l).
@@ -183,7 +209,7 @@ class Operand(ABC):
         """
         Z = self._panel(Z, self.shape[1], "Z")
         with session(n_threads):
-            return self._sum(lambda lo, hi, tile: tile.rmatmat(tile.matmat(Z)), Z.shape)
+            return self._sum(lambda lo, hi, tile, out: tile.add_rmatmat(tile.matmat(Z), out), Z.shape)
 
     def gram(self, n_threads=None):
         """A^T A, a float64 ndarray of shape (n, n), in one pass.
@@ -197,16 +223,12 @@ class Operand(ABC):
         with session(n_threads):
             if self._prefers_sparse_gram():
                 tasks = self._tasks(min_rows=max(MIN_TILE_ROWS, n))
-                G = self._sum(lambda lo, hi, tile: tile.gram(), (n, n), tasks, np.float64)
+                G = self._sum(_add_gram, (n, n), tasks, dtype=np.float64)
                 if not self._has_cancelled(G):
                     return G
             if n <= _GRAM_BLOCK:
-                return self._sum(
-                    lambda lo, hi, tile: self._dense_gram(tile),
-                    (n, n),
-                    self._tasks(min_rows=_GRAM_BLOCK),
-                    np.float64,
-                )
+                tasks = self._tasks(min_rows=_GRAM_BLOCK)
+                return self._sum(_add_dense_gram, (n, n), tasks, dtype=np.float64)
             return self._blocked_gram()
 
     def sketch(self, S, n_threads=None):
@@ -225,7 +247,7 @@ class Operand(ABC):
     def column_means(self, n_threads=None):
         """The mean of every column, float64 of shape (n,). One pass."""
         with session(n_threads):
-            sums = self._sum(lambda lo, hi, tile: tile.column_sums(), self.shape[1:], dtype=np.float64)
+            sums = self._sum(_add_column_sums, self.shape[1:], dtype=np.float64)
         return sums / self.shape[0]
 
     def _by_row(self, of_tile, n_threads):
@@ -236,20 +258,20 @@ class Operand(ABC):
             values[lo:hi] = of_tile(tile)
 
         with session(n_threads):
-            self._sweep(compute)
+            self._each(compute)
         return values
 
     def squared_norm(self, n_threads=None):
         """||A||_F^2 in float64: gathered by the first sweep, whichever it was; one pass if none was made."""
         if self._squared_norm is None:
             with session(n_threads):
-                self._sweep(lambda lo, hi, tile: None)
+                self._each(lambda lo, hi, tile: None)
         return self._squared_norm
 
     def column_squared_norms(self, n_threads=None):
         """The squared norm of every column, float64 of shape (n,). One pass."""
         with session(n_threads):
-            return self._sum(lambda lo, hi, tile: tile.column_squares(), self.shape[1:], dtype=np.float64)
+            return self._sum(_add_column_squares, self.shape[1:], dtype=np.float64)
 
     def toarray(self, n_threads=None):
         """The matrix as an ndarray of m n entries. One pass."""
@@ -259,7 +281,7 @@ class Operand(ABC):
             out[lo:hi] = tile.dense()
 
         with session(n_threads):
-            self._sweep(compute)
+            self._each(compute)
         return out
 
     # -- wrappers -----------------------------------------------------------------------------
@@ -298,11 +320,6 @@ class Operand(ABC):
 
     def _unshifted(self):
         return self
-
-    @staticmethod
-    def _dense_gram(tile):
-        array = tile.dense()
-        return array.T @ array
 
     def _slabs(self, n_rows):
         """``(lo, hi, dense array)`` of successive row slabs, each filled by the threads."""
@@ -350,27 +367,22 @@ class Operand(ABC):
         return G
 
     def _sketch_by_tiles(self, S):
-        # The sum of d x n partial results must not cost more than the sketch itself, which
-        # for a sparse S is a few operations per entry of the tile.
-        min_rows = max(MIN_TILE_ROWS, 8 * S.shape[0]) if S.is_sparse else MIN_TILE_ROWS
-        tasks = self._tasks(min_rows=min_rows)
-        shape = (S.shape[0], self.shape[1])
-
-        def compute(lo, hi, tile):
-            return tile.premultiplied(S.columns(lo, hi, self.dtype))
-
-        def compute_dense(lo, hi, tile):
-            part = compute(lo, hi, tile)
-            return part.toarray() if sparse.issparse(part) else part
-
         if S.is_sparse and self._keeps_sparsity():
             parts = []
-            self._sweep(compute, parts.append, tasks)
-            total = parts[0]
-            for part in parts[1:]:
-                total = total + part
-            return sparse.csr_array(total)
-        return self._sum(compute_dense, shape, tasks)
+            self._sweep(
+                lambda tiles: [tile.premultiplied(S.columns(lo, hi, self.dtype)) for lo, hi, tile in tiles],
+                parts.extend,
+                self._tasks(min_rows=8 * S.shape[0]),
+            )
+            return sparse.csr_array(sum(parts[1:], start=parts[0]))
+
+        def add(lo, hi, tile, out):
+            tile.add_premultiplied(S.columns(lo, hi, self.dtype), out)
+
+        # Partial sums of d x n must not cost more than the sketch itself, which for a sparse S
+        # is a few operations per entry of A.
+        n_parts = min(N_PARTS, max(self.shape[0] // (16 * S.shape[0]), 1)) if S.is_sparse else N_PARTS
+        return self._sum(add, (S.shape[0], self.shape[1]), n_parts=n_parts)
 
     def _keeps_sparsity(self):
         return self._source.container == "sparse" and self._unshifted() is self
@@ -387,33 +399,50 @@ class Operand(ABC):
         def compute(lo, hi, tile):
             out[:, lo:hi] = S._apply_all_rows(tile.dense())
 
-        self._sweep(compute, tasks=tasks, load=load)
+        self._each(compute, tasks=tasks, load=load)
         return out
 
     def _sketch_rows(self, S):
         """S A^T of shape (d, m) for S of shape (d, n): every tile is sketched along its columns."""
         if S.shape[1] != self.shape[1]:
             raise ValueError(f"The sketch has shape {S.shape} but A has {self.shape[1]} rows.")
-        keeps_sparsity = S.is_sparse and self._keeps_sparsity()
-        whole = None if S.needs_all_rows else S.rows(0, S.shape[0], self.dtype)
+        if S.needs_all_rows:
+            return self._sketched_rows(lambda tile: S._apply_all_rows(tile.dense().T), S.shape[0])
+        whole = S.rows(0, S.shape[0], self.dtype)
+        if not S.is_sparse:
+            adjoint = np.ascontiguousarray(whole.T)
+            return self._sketched_rows(lambda tile: tile.matmat(adjoint).T, S.shape[0])
+        if not self._keeps_sparsity():
+            return self._sketched_rows(lambda tile: whole @ tile.dense().T, S.shape[0])
         parts = []
-        out = None if keeps_sparsity else np.empty((S.shape[0], self.shape[0]), dtype=self.dtype)
+        self._sweep(lambda tiles: [whole @ tile.transposed() for _, _, tile in tiles], parts.extend)
+        return sparse.csr_array(sparse.hstack(parts, format="csr"))
+
+    def _sketched_rows(self, sketch, sketch_size):
+        out = np.empty((sketch_size, self.shape[0]), dtype=self.dtype)
 
         def compute(lo, hi, tile):
-            block = tile.transposed()
-            if whole is None:
-                out[:, lo:hi] = S._apply_all_rows(tile.dense().T)
-            elif keeps_sparsity:
-                return whole @ block
-            elif sparse.issparse(block) and not S.is_sparse:
-                out[:, lo:hi] = tile.matmat(np.ascontiguousarray(whole.T)).T
-            else:
-                part = whole @ block
-                out[:, lo:hi] = part.toarray() if sparse.issparse(part) else part
-            return None
+            out[:, lo:hi] = sketch(tile)
 
-        self._sweep(compute, parts.append if keeps_sparsity else None)
-        return sparse.csr_array(sparse.hstack(parts, format="csr")) if keeps_sparsity else out
+        self._each(compute)
+        return out
+
+
+def _add_gram(lo, hi, tile, out):
+    out += tile.gram()
+
+
+def _add_dense_gram(lo, hi, tile, out):
+    array = tile.dense()
+    out += array.T @ array
+
+
+def _add_column_sums(lo, hi, tile, out):
+    out += tile.column_sums()
+
+
+def _add_column_squares(lo, hi, tile, out):
+    out += tile.column_squares()
 
 
 class _Wrapper(Operand):

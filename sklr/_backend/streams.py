@@ -42,6 +42,9 @@ class Stream:
     def __setattr__(self, name, value):
         raise AttributeError("a Stream is immutable; make a new one")
 
+    def __delattr__(self, name):
+        raise AttributeError("a Stream is immutable; make a new one")
+
     def __reduce__(self):
         return (Stream, (self.seed,))
 
@@ -92,11 +95,15 @@ def as_stream(rng=None):
         return rng
     if isinstance(rng, np.random.RandomState):
         return Stream(rng.randint(0, 1 << 32, dtype=np.uint64) << np.uint64(31))
-    if isinstance(rng, (bool, np.bool_, float, str)):
+    if isinstance(rng, (int, np.integer)) and rng < 0:
+        raise ValueError(f"rng must be a non-negative int, got {rng}.")
+    try:
+        if isinstance(rng, (bool, np.bool_)):
+            raise TypeError
+        generator = np.random.default_rng(rng)
+    except TypeError:
         raise TypeError(
             f"rng must be None, an int or a numpy.random.Generator, got {rng!r}. "
             "Pass an int for a reproducible result."
-        )
-    if isinstance(rng, (int, np.integer)) and rng < 0:
-        raise ValueError(f"rng must be a non-negative int, got {rng}.")
-    return Stream(np.random.default_rng(rng).integers(0, 1 << 63))
+        ) from None
+    return Stream(generator.integers(0, 1 << 63))

@@ -321,7 +321,7 @@ def ordered(compute, tasks, commit=None):
     Notes
     -----
     Must run inside `session`. Called from inside a task it runs serially: the pool is never
-    fed from within. At most three results per thread wait to be committed.
+    fed from within. At most two results per thread are held.
     """
     n_threads = 1 if getattr(_local, "helping", False) else _local.n_threads
     if n_threads == 1 or (hasattr(tasks, "__len__") and len(tasks) < 2):
@@ -330,7 +330,7 @@ def ordered(compute, tasks, commit=None):
             if commit is not None:
                 commit(result)
         return
-    run = _OrderedRun(compute, tasks, commit, window=3 * n_threads)
+    run = _OrderedRun(compute, tasks, commit, window=2 * n_threads)
     n_helpers = n_threads - 1
     if hasattr(tasks, "__len__"):
         n_helpers = min(n_helpers, len(tasks) - 1)

@@ -13,15 +13,17 @@ changes as vectors beside it and never fills in.
 import numpy as np
 from scipy import sparse
 
+from .kernels import add_csc_product, add_csr_product, add_csr_transposed_product
+
 # Twice through a 2-4 MB tile is where the fused product A^T (A Z) is fastest: the second time it
 # comes from cache. A tile of fewer rows would spend its time on the sum over tiles.
 TILE_BYTES = 1 << 22
 MIN_TILE_BYTES = 1 << 18
 MIN_TILE_ROWS = 128
 N_TILES = 32
-# A sparse tile holds at least so many non-zeros per column: its products have to outweigh the
-# sum of its (n_columns, l) result into the total.
-MIN_NNZ_PER_COLUMN = 8
+# Partial sums that a reduction over the rows is made of: consecutive tiles are added up in one thread, and
+# these sums in order.
+N_PARTS = 32
 TILE_NNZ = 1 << 18
 
 
@@ -35,13 +37,20 @@ def row_bounds(n_rows, row_bytes, min_rows=MIN_TILE_ROWS):
     return [i * n_rows // n_tiles for i in range(n_tiles + 1)]
 
 
-def sparse_row_bounds(indptr, n_columns, min_rows=1):
+def sparse_row_bounds(indptr, min_rows=1):
     """Boundaries of row tiles with about equal numbers of non-zeros, from a CSR `indptr`."""
     n_rows, nnz = len(indptr) - 1, int(indptr[-1])
-    target = max(TILE_NNZ, MIN_NNZ_PER_COLUMN * n_columns)
-    n_tiles = max(min(nnz // target, max(n_rows // min_rows, 1)), 1)
+    n_tiles = max(min(nnz // TILE_NNZ, max(n_rows // min_rows, 1)), 1)
     cuts = np.searchsorted(indptr, np.arange(1, n_tiles) * (nnz / n_tiles))
     return np.unique(np.concatenate(([0], cuts, [n_rows]))).tolist()
+
+
+def in_parts(tasks, n_parts):
+    """Consecutive tasks as at most `n_parts` lists; tasks of a sequential source stay single."""
+    if not isinstance(tasks, list) or len(tasks) <= n_parts:
+        return tasks
+    cuts = [i * len(tasks) // n_parts for i in range(n_parts + 1)]
+    return [tasks[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
 class DenseTile:
@@ -76,29 +85,28 @@ class DenseTile:
             array = array * row_scale[:, None]
         return DenseTile(array)
 
-    def matmat(self, Z):
-        """``tile @ Z``."""
-        return self.array @ Z
+    def matmat(self, Z, out=None):
+        """``tile @ Z``, written to `out` if there is one."""
+        return np.matmul(self.array, Z, out=out)
 
-    def rmatmat(self, Y):
-        """``tile^T @ Y``."""
-        return self.array.T @ Y
+    def add_rmatmat(self, Y, out):
+        """``out += tile^T @ Y``."""
+        out += self.array.T @ Y
 
     def gram(self):
         """``tile^T tile`` (NumPy recognises the pattern and calls syrk)."""
         return self.array.T @ self.array
 
-    def premultiplied(self, S):
-        """``S @ tile`` for a dense or sparse S."""
-        return S @ (np.ascontiguousarray(self.array) if sparse.issparse(S) else self.array)
+    def add_premultiplied(self, S, out):
+        """``out += S @ tile`` for an ndarray or csc_array S."""
+        if sparse.issparse(S):
+            add_csc_product(S, self.array, out)
+        else:
+            out += S @ self.array
 
     def dense(self):
         """The tile as an ndarray."""
         return self.array
-
-    def transposed(self):
-        """The transposed entries, for operators that take all rows at once."""
-        return self.array.T
 
     def squared_norm(self):
         """Sum of the squared entries, in float64 whatever the dtype."""
@@ -163,23 +171,19 @@ class SparseTile:
             None if self.right is None else _product(self.right, column_scale),
         )
 
-    def matmat(self, Z):
-        """``tile @ Z``."""
-        Y = self.matrix @ (Z if self.column_scale is None else self.column_scale[:, None] * Z)
-        if self.row_scale is not None:
-            Y *= self.row_scale[:, None]
-        if self.left is not None:
-            Y -= np.outer(self.left, self.right @ Z)
-        return Y
+    def matmat(self, Z, out=None):
+        """``tile @ Z``, written to `out` if there is one."""
+        if out is None:
+            out = np.empty((self.matrix.shape[0], Z.shape[1]), dtype=self.matrix.dtype)
+        out[:] = 0 if self.left is None else np.outer(-self.left, self.right @ Z)
+        add_csr_product(self._scaled_matrix(), Z, out)
+        return out
 
-    def rmatmat(self, Y):
-        """``tile^T @ Y``; the transpose of CSR is CSC, nothing is converted."""
-        Z = self.matrix.T @ (Y if self.row_scale is None else self.row_scale[:, None] * Y)
-        if self.column_scale is not None:
-            Z *= self.column_scale[:, None]
+    def add_rmatmat(self, Y, out):
+        """``out += tile^T @ Y``."""
+        add_csr_transposed_product(self._scaled_matrix(), Y, out)
         if self.left is not None:
-            Z -= np.outer(self.right, self.left @ Y)
-        return Z
+            out -= np.outer(self.right, self.left @ Y)
 
     def gram(self):
         """``tile^T tile`` as an ndarray, by the sparse product and the rank-one form.
@@ -196,15 +200,19 @@ class SparseTile:
         return G
 
     def premultiplied(self, S):
-        """``S @ tile``: sparse for a sparse S and no shift, an ndarray otherwise."""
+        """``S @ tile`` as a sparse array, for a csc_array S and a tile that is not shifted."""
+        return S @ self._scaled_matrix()
+
+    def add_premultiplied(self, S, out):
+        """``out += S @ tile`` for an ndarray or csc_array S."""
         C = self._scaled_matrix()
         if sparse.issparse(S):
-            SC = S @ C
-            if self.left is None:
-                return SC
-            return SC.toarray() - np.outer(S @ self.left, self.right)
-        SC = (C.T @ np.ascontiguousarray(S.T)).T
-        return SC if self.left is None else SC - np.outer(S @ self.left, self.right)
+            SC = (S @ C).tocoo()
+            np.add.at(out, (SC.row, SC.col), SC.data)
+        else:
+            out += (C.T @ np.ascontiguousarray(S.T)).T
+        if self.left is not None:
+            out -= np.outer(S @ self.left, self.right)
 
     def dense(self):
         """The tile as an ndarray."""
@@ -212,8 +220,8 @@ class SparseTile:
         return D if self.left is None else D - np.outer(self.left, self.right)
 
     def transposed(self):
-        """The transposed entries: sparse unless shifted."""
-        return self._scaled_matrix().T if self.left is None else self.dense().T
+        """The transposed entries, sparse, of a tile that is not shifted."""
+        return self._scaled_matrix().T
 
     def squared_norm(self):
         """Sum of the squared entries, in float64 and without cancellation."""
@@ -255,9 +263,7 @@ class SparseTile:
         if self.left is None:
             return np.bincount(groups, weights=C.data.astype(np.float64) ** 2, minlength=n_groups)
         left, right = self.left.astype(np.float64), self.right.astype(np.float64)
-        stored = np.bincount(
-            groups, weights=(C.data - left[rows] * right[columns]) ** 2, minlength=n_groups
-        )
+        stored = np.bincount(groups, weights=(C.data - left[rows] * right[columns]) ** 2, minlength=n_groups)
         by_group, by_member = (right, left) if axis == 0 else (left, right)
         return stored + by_group**2 * _absent_sums(by_member**2, members, groups, n_groups)
 

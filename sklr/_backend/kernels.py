@@ -6,6 +6,7 @@ SciPy, so their absence is provided for.
 """
 
 import numpy as np
+from scipy import sparse
 
 try:
     from scipy.sparse import _sparsetools
@@ -26,6 +27,16 @@ def add_csr_transposed_product(A, X, out):
 def add_csc_product(A, X, out):
     """``out += A @ X`` for a CSC matrix A."""
     _add_product("csc_matvecs", A, A.shape, X, out)
+
+
+def columns_of_csc(S, lo, hi):
+    """Columns ``lo:hi`` of a CSC array as a view; SciPy's slice copies."""
+    first, last = S.indptr[lo], S.indptr[hi]
+    return sparse.csc_array(
+        (S.data[first:last], S.indices[first:last], S.indptr[lo : hi + 1] - first),
+        shape=(S.shape[0], hi - lo),
+        copy=False,
+    )
 
 
 def _add_product(kernel, A, shape, X, out):

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from scipy import sparse
 
+from .kernels import columns_of_csc
 from .threads import ordered, session
 from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 
@@ -85,9 +86,10 @@ class Operand(ABC):
         return self._source.counter.n_passes
 
     def _sweep(self, compute, commit=None, tasks=None, load=None):
-        """One pass: ``commit(compute(tiles))`` for every task, in their order.
+        """One pass: ``commit(compute(tiles, first, last))`` for every task, in their order.
 
-        A task is a tile or a list of consecutive tiles; `tiles` yields ``(lo, hi, tile)``, loaded one by one.
+        A task is a tile or a list of consecutive tiles, together the rows ``first:last``; `tiles` yields
+        ``(lo, hi, tile)``, loaded one by one.
         """
         tasks = self._tasks() if tasks is None else tasks
         load_rows = load is None
@@ -96,16 +98,17 @@ class Operand(ABC):
 
         def compute_task(task):
             found = []
+            part = task if isinstance(task, list) else [task]
 
             def tiles():
-                for single in task if isinstance(task, list) else [task]:
+                for single in part:
                     lo, hi, tile = load(single)
                     if squares is not None:
                         found.append(self._finite_square(tile, single if load_rows else None))
                     yield lo, hi, tile
                     self._release(single)
 
-            return found, compute(tiles())
+            return found, compute(tiles(), part[0][1], part[-1][2])
 
         def commit_task(found_and_result):
             found, result = found_and_result
@@ -122,31 +125,39 @@ class Operand(ABC):
     def _each(self, compute, tasks=None, load=None):
         """One pass that calls ``compute(lo, hi, tile)`` for every tile."""
 
-        def compute_tiles(tiles):
+        def compute_tiles(tiles, first, last):
             for lo, hi, tile in tiles:
                 compute(lo, hi, tile)
 
         self._sweep(compute_tiles, tasks=tasks, load=load)
 
     def _sum(self, add, shape, tasks=None, n_parts=N_PARTS, dtype=None):
-        """The sum that ``add(lo, hi, tile, out)`` makes over all tiles, in one pass.
+        """The sum that ``add(lo, hi, tile, out)`` makes over all tiles, in one pass."""
+
+        def add_tiles(tiles, first, last, out):
+            for lo, hi, tile in tiles:
+                add(lo, hi, tile, out)
+
+        return self._sum_of_parts(add_tiles, shape, tasks, n_parts, dtype)
+
+    def _sum_of_parts(self, add_tiles, shape, tasks=None, n_parts=N_PARTS, dtype=None):
+        """The sum of what ``add_tiles(tiles, first, last, out)`` makes of every run of tiles, in one pass.
 
         Tiles are added up in `n_parts` partial sums of the operand's dtype (`dtype`), and these in float64.
         """
         total = np.zeros(shape)
         dtype = dtype or self.dtype
 
-        def add_tiles(tiles):
+        def compute(tiles, first, last):
             part = np.zeros(shape, dtype=dtype)
-            for lo, hi, tile in tiles:
-                add(lo, hi, tile, part)
+            add_tiles(tiles, first, last, part)
             return part
 
         def commit(part):
             np.add(total, part, out=total)
 
         tasks = self._tasks() if tasks is None else tasks
-        self._sweep(add_tiles, commit, in_parts(tasks, n_parts))
+        self._sweep(compute, commit, in_parts(tasks, n_parts))
         return total.astype(dtype, copy=False)
 
     def _finite_square(self, tile, task):
@@ -370,19 +381,28 @@ class Operand(ABC):
         if S.is_sparse and self._keeps_sparsity():
             parts = []
             self._sweep(
-                lambda tiles: [tile.premultiplied(S.columns(lo, hi, self.dtype)) for lo, hi, tile in tiles],
+                lambda tiles, first, last: [
+                    tile.premultiplied(S.columns(lo, hi, self.dtype)) for lo, hi, tile in tiles
+                ],
                 parts.extend,
                 self._tasks(min_rows=8 * S.shape[0]),
             )
             return sparse.csr_array(sum(parts[1:], start=parts[0]))
+        shape = (S.shape[0], self.shape[1])
+        if not S.is_sparse:
+            return self._sum(
+                lambda lo, hi, tile, out: tile.add_premultiplied(S.columns(lo, hi, self.dtype), out), shape
+            )
 
-        def add(lo, hi, tile, out):
-            tile.add_premultiplied(S.columns(lo, hi, self.dtype), out)
+        def add_sparse(tiles, first, last, out):
+            columns = S.columns(first, last, self.dtype)
+            for lo, hi, tile in tiles:
+                tile.add_premultiplied(columns_of_csc(columns, lo - first, hi - first), out)
 
-        # Partial sums of d x n must not cost more than the sketch itself, which for a sparse S
-        # is a few operations per entry of A.
-        n_parts = min(N_PARTS, max(self.shape[0] // (16 * S.shape[0]), 1)) if S.is_sparse else N_PARTS
-        return self._sum(add, (S.shape[0], self.shape[1]), n_parts=n_parts)
+        # Partial sums of d x n must not cost more than the sketch itself, which for a sparse S is a few
+        # operations per entry of A.
+        n_parts = min(N_PARTS, max(self.shape[0] // (16 * S.shape[0]), 1))
+        return self._sum_of_parts(add_sparse, shape, n_parts=n_parts)
 
     def _keeps_sparsity(self):
         return self._source.container == "sparse" and self._unshifted() is self
@@ -415,7 +435,9 @@ class Operand(ABC):
         if not self._keeps_sparsity():
             return self._sketched_rows(lambda tile: whole @ tile.dense().T, S.shape[0])
         parts = []
-        self._sweep(lambda tiles: [whole @ tile.transposed() for _, _, tile in tiles], parts.extend)
+        self._sweep(
+            lambda tiles, first, last: [whole @ tile.transposed() for _, _, tile in tiles], parts.extend
+        )
         return sparse.csr_array(sparse.hstack(parts, format="csr"))
 
     def _sketched_rows(self, sketch, sketch_size):

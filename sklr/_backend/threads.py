@@ -62,25 +62,27 @@ class _BlasLimit:
     def __init__(self):
         self.lock = threading.RLock()  # held during a fork: a child must not find a limit half set
         self._depth = 0
-        self._limiter = None
+        self._found = []  # (library, its number of threads before), while anybody is inside
         self._warned = False
-        self._controller = None
+        self._libraries = []
         self._n_modules = 0
 
     def _blas_libraries(self):
         # To look for them takes milliseconds, longer than a small fit. Another BLAS comes with an import.
         if self._n_modules != len(sys.modules):
-            self._controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+            controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+            self._libraries = controller.lib_controllers
             self._n_modules = len(sys.modules)
-        return self._controller
+        return self._libraries
 
     def __enter__(self):
         with self.lock:
             if self._depth == 0:
-                controller = self._blas_libraries()
-                self._limiter = controller.limit(limits=1)
+                self._found = [(library, library.get_num_threads()) for library in self._blas_libraries()]
+                for library, _ in self._found:
+                    _set_blas_threads(library, 1)
                 try:
-                    self._read_back(controller)
+                    self._read_back()
                 except BaseException:  # the warning, where warnings are errors
                     self.restore()
                     raise
@@ -94,21 +96,29 @@ class _BlasLimit:
 
     def restore(self):
         """Set what was found, if that has not been done."""
-        limiter, self._limiter = self._limiter, None
-        if limiter is not None:
-            limiter.restore_original_limits()
+        found, self._found = self._found, []
+        for library, n_threads in found:
+            if n_threads is not None:
+                _set_blas_threads(library, n_threads)
 
-    def _read_back(self, controller):
-        stuck = [lib for lib in controller.info() if (lib["num_threads"] or 1) != 1]
+    def _read_back(self):
+        now = [(library.internal_api, library.get_num_threads()) for library, _ in self._found]
+        stuck = [(name, n_threads) for name, n_threads in now if n_threads not in (None, 1)]
         if stuck and not self._warned:
             self._warned = True
-            names = ", ".join(f"{lib['internal_api']} ({lib['num_threads']} threads)" for lib in stuck)
+            names = ", ".join(f"{name} ({n_threads} threads)" for name, n_threads in stuck)
             warnings.warn(
                 f"BLAS could not be limited to one thread: {names}. Results may differ in the last bits "
                 "from run to run, and threads may compete; set OMP_NUM_THREADS=1 before starting Python.",
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+
+def _set_blas_threads(library, n_threads):
+    # From threadpoolctl 3.8 on, `set_num_threads` silently does nothing in a thread that was not the first
+    # one to call it. Sessions begin and end in any thread, one at a time, because of the lock.
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(n_threads)
 
 
 class _Workers:

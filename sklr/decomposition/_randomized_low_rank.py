@@ -1,5 +1,6 @@
 """Truncated SVD and principal components, with a certificate."""
 
+import sys
 import warnings
 from numbers import Integral
 
@@ -12,7 +13,10 @@ from sklr._backend import as_operand, session
 from sklr._validation import validate_operand
 from sklr.base import draw_seed, unchanged_on_error
 from sklr.linalg import centered, plan_low_rank, relative_error, truncated_svd
-from sklr.sketch import Distribution, available_sketches, make_sketch
+from sklr.sketch import Distribution, make_sketch
+
+# Whose lines a warning does not point to.
+_LIBRARIES = ("sklr", "sklearn", "joblib")
 
 
 class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -121,7 +125,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_oversamples": [Interval(Integral, 0, None, closed="left")],
-        "sketch": [StrOptions({"auto", *available_sketches()}), Distribution],
+        "sketch": [str, Distribution],  # `make_sketch` knows the names, and suggests one of them
         "center": ["boolean"],
         "solver": [StrOptions({"auto", "gram", "krylov", "exact"})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
@@ -280,13 +284,18 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self._plan(as_operand(X))
 
     def _plan(self, A):
-        if not isinstance(self.sketch, str):
+        for name in ("n_components", "n_oversamples"):
+            value = getattr(self, name)
+            if isinstance(value, bool):  # an Integral, which scikit-learn lets pass
+                raise TypeError(f"{name} must be an int, got {value!r}.")
+        sketch_given = self.sketch != "auto"
+        if sketch_given:
             make_sketch(self.sketch)
         return plan_low_rank(
             A,
             min(self.n_components, *A.shape),
             solver=self.solver,
-            sketch_given=not isinstance(self.sketch, str) or self.sketch != "auto",
+            sketch_given=sketch_given,
             n_oversamples=self.n_oversamples,
         )
 
@@ -296,7 +305,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 f"n_components={self.n_components} is larger than min(n_samples, n_features)={min(A.shape)} "
                 f"and has been clipped to it.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=_level_of_caller(),
             )
         return min(self.n_components, *A.shape)
 
@@ -312,6 +321,17 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _level_of_caller():
+    """The stack level, for a warning raised by the calling function, of the line that called sklr.
+
+    Counted, not fixed: `fit` is called by `fit_transform`, by pipelines and by searches too.
+    """
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _with_positive_peaks(Vt):

@@ -1,9 +1,12 @@
 """Truncated SVD by block Krylov iteration."""
 
+from itertools import count
+
 import numpy as np
 from scipy import linalg
 
 from sklr._backend import as_operand, as_stream, session
+from sklr.sketch import Gaussian
 
 from ._result import LowRank
 from .gram import check_rank
@@ -18,6 +21,8 @@ _SETTLED = 1e-2
 # Ritz values are squares; below this part of the largest, the projected matrix no longer holds them.
 _PRECISION_MARGIN = 1e3
 _MAX_TWO_SIDED = 5
+# Squared singular values that differ by less than this part are taken for copies of one.
+_EQUAL = 1e-6
 
 
 def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40, rng=None, n_threads=None):
@@ -31,7 +36,9 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
     After p + 1 passes a start block with b >= k columns gives, with high probability,
     ``||A - A_hat||_F <= (1 + eps) ||A - A_k||_F`` for ``p`` of the order ``log(n) / sqrt(eps)``; with b < k
     the same holds for a larger p where the singular values are distinct (Chen et al.). It stops when a
-    pass has lowered the squared error by less than a part in 1,000.
+    pass has lowered the squared error by less than a part in 1,000. Where it has then found b equal
+    singular values, with b < k, it goes on from a new random block until that gains no more either: b
+    columns show at most b copies of a repeated value, however many passes follow.
 
     Parameters
     ----------
@@ -97,31 +104,52 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
         starts = _start_blocks(sketch, b, n, as_stream(rng), A.dtype)
         basis = _Basis(n, A.dtype)
         block = orthonormalize(A.normal_matmat(next(starts)))
-        error, leading = np.inf, np.zeros(k)
+        nothing = found = (np.inf, np.zeros(k))
         while True:
-            while block.shape[1] == 0:
-                # Nothing new in the images: an invariant subspace has been found before the basis
-                # is large enough. A new random block finds the rest, or the null space.
-                block = orthonormalize(next(starts), against=basis.Q)
-            image = A.normal_matmat(block)
-            theta, Y = basis.grow(block, image)
-            previous, error = error, max(A.squared_norm() - theta[-k:].sum(), 0.0)
-            before_it, leading = leading, np.pad(theta[-k:], (max(k - basis.size, 0), 0))
-            block = orthonormalize(image, against=basis.Q)
-            stagnates = previous - error <= _STAGNATION * error and np.all(
-                leading - before_it <= _SETTLED * leading
-            )
-            spent = A.n_passes - before >= max_passes
-            done = stagnates or spent or block.shape[1] == 0
-            if basis.size >= q_needed and done or basis.size >= k and spent:
+            # Two passes at least from a new block: in the first it is nearly all noise.
+            at_start, previous = found, nothing
+            while block.shape[1]:
+                image = A.normal_matmat(block)
+                theta, Y = basis.grow(block, image)
+                found = (
+                    max(A.squared_norm() - theta[-k:].sum(), 0.0),
+                    np.pad(theta[-k:], (max(k - basis.size, 0), 0)),
+                )
+                if basis.size >= k and A.n_passes - before >= max_passes:
+                    return _extract(A, basis, theta, Y, k, before)
+                if basis.size >= q_needed and not _gains(previous, found):
+                    break
+                previous = found
+                block = orthonormalize(image, against=basis.Q)
+            if basis.size >= q_needed and not (_may_hide_copies(found[1], b) and _gains(at_start, found)):
                 return _extract(A, basis, theta, Y, k, before)
+            # The images bring nothing new. A new random block finds further copies of repeated values
+            # and, while the basis is too small, the rest of the range or the null space.
+            block = orthonormalize(next(starts), against=basis.Q)
+
+
+def _gains(before, now):
+    """Whether the squared error or one of the k squared singular values shows that passes were worth it."""
+    (error_before, leading_before), (error, leading) = before, now
+    return error_before - error > _STAGNATION * error or np.any(leading - leading_before > _SETTLED * leading)
+
+
+def _may_hide_copies(leading, b):
+    """Whether b of the k squared singular values (ascending) are equal: there may be more copies.
+
+    A block of b columns shows b copies of a repeated value, and no more, however many passes follow.
+    """
+    if b >= len(leading):
+        return False
+    low, high = leading[: len(leading) - b + 1], leading[b - 1 :]
+    return bool(np.any((high - low <= _EQUAL * high) & (high > _EQUAL * leading[-1])))
 
 
 def _start_blocks(sketch, b, n, stream, dtype):
-    i = 0
-    while True:
-        yield sketch.operator(b, n, stream.child(i), dtype).toarray().T
-        i += 1
+    """The sketch, then Gaussian blocks: a sketch may leave some directions out for ever."""
+    yield sketch.operator(b, n, stream.child(0), dtype).toarray().T
+    for i in count(1):
+        yield Gaussian().operator(b, n, stream.child(i), dtype).toarray().T
 
 
 class _Basis:

@@ -13,19 +13,11 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-from scipy import sparse
 
-from .kernels import columns_of_csc
+from .gram import gram
+from .sketching import sketch, sketch_along_rows
 from .threads import ordered, session
 from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
-
-# Below so many columns a Gram matrix is summed from one partial result per tile; above, the
-# partial results would be large and the columns are blocked instead.
-_GRAM_BLOCK = 1024
-_GRAM_SLAB_ROWS = 4096
-_SLAB_BYTES = 1 << 22
-# Seconds of a multiply-add in a sparse-sparse product, in those of a dense one.
-_SPARSE_PRODUCT_RATIO = 60
 
 
 class Operand(ABC):
@@ -230,17 +222,8 @@ class Operand(ABC):
         A shifted sparse operand whose shift is large beside its spread takes a second pass,
         through dense tiles.
         """
-        m, n = self.shape
         with session(n_threads):
-            if self._prefers_sparse_gram():
-                tasks = self._tasks(min_rows=max(MIN_TILE_ROWS, n))
-                G = self._sum(_add_gram, (n, n), tasks, dtype=np.float64)
-                if not self._has_cancelled(G):
-                    return G
-            if n <= _GRAM_BLOCK:
-                tasks = self._tasks(min_rows=_GRAM_BLOCK)
-                return self._sum(_add_dense_gram, (n, n), tasks, dtype=np.float64)
-            return self._blocked_gram()
+            return gram(self)
 
     def sketch(self, S, n_threads=None):
         """S A for a sketch operator S of shape (d, m); a csr_array when S and A are both sparse. One pass.
@@ -248,12 +231,8 @@ class Operand(ABC):
         S is asked for the columns that belong to a tile; fast transforms, which need all
         rows, get slabs of columns where the data are in memory.
         """
-        if S.shape[1] != self.shape[0]:
-            raise ValueError(f"The sketch has shape {S.shape} but A has {self.shape[0]} rows.")
         with session(n_threads):
-            if S.needs_all_rows and self._source.container in ("dense", "sparse"):
-                return self._sketch_by_slabs(S)
-            return self._sketch_by_tiles(S)
+            return sketch(self, S)
 
     def column_means(self, n_threads=None):
         """The mean of every column, float64 of shape (n,). One pass."""
@@ -315,148 +294,8 @@ class Operand(ABC):
             )
         return np.ascontiguousarray(Z, dtype=self.dtype)
 
-    def _prefers_sparse_gram(self):
-        (m, n), nnz = self.shape, self.nnz
-        return self._source.container == "sparse" and _SPARSE_PRODUCT_RATIO * (nnz / m) ** 2 < n**2
-
-    def _has_cancelled(self, G):
-        """Whether the diagonal of a shifted Gram matrix is what rounding left over."""
-        unshifted = self._unshifted()
-        if unshifted is self:
-            return False
-        before = unshifted.column_squared_norms()
-        # An entry that is so much smaller than before the shift has lost half of its digits to the
-        # subtraction, or more.
-        return bool(np.any(np.diag(G) < math.sqrt(np.finfo(self.dtype).eps) * before))
-
     def _unshifted(self):
         return self
-
-    def _slabs(self, n_rows):
-        """``(lo, hi, dense array)`` of successive row slabs, each filled by the threads."""
-        tasks, rows = [], 0
-        for task in self._tasks():
-            tasks.append(task)
-            rows += task[2] - task[1]
-            if rows >= n_rows:
-                yield tasks, rows
-                tasks, rows = [], 0
-        if tasks:
-            yield tasks, rows
-
-    def _blocked_gram(self):
-        n = self.shape[1]
-        n_blocks = -(-n // _GRAM_BLOCK)
-        cuts = [i * n // n_blocks for i in range(n_blocks + 1)]
-        spans = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-        pairs = [(left, right) for i, left in enumerate(spans) for right in spans[i:]]
-        G = np.zeros((n, n))
-        squares = []
-        self._source.counter.n_passes += 1
-        for tasks, rows in self._slabs(_GRAM_SLAB_ROWS):
-            slab = np.empty((rows, n), dtype=self.dtype)
-            first = tasks[0][1]
-
-            def fill(task, slab=slab, first=first):
-                lo, hi, tile = self._load(task)
-                square = self._finite_square(tile, task)
-                slab[lo - first : hi - first] = tile.dense()
-                self._release(task)
-                return square
-
-            def add_block(pair, slab=slab):
-                left, right = pair
-                # Blocks are disjoint and every block sees the slabs in row order.
-                G[left, right] += slab[:, left].T @ slab[:, right]
-
-            ordered(fill, tasks, squares.append)
-            ordered(add_block, pairs)
-        for left, right in pairs:
-            if left != right:
-                G[right, left] = G[left, right].T
-        self._squared_norm = self._finite_sum(squares)
-        return G
-
-    def _sketch_by_tiles(self, S):
-        if S.is_sparse and self._keeps_sparsity():
-            parts = []
-            self._sweep(
-                lambda tiles, first, last: [
-                    tile.premultiplied(S.columns(lo, hi, self.dtype)) for lo, hi, tile in tiles
-                ],
-                parts.extend,
-                self._tasks(min_rows=8 * S.shape[0]),
-            )
-            return sparse.csr_array(sum(parts[1:], start=parts[0]))
-        shape = (S.shape[0], self.shape[1])
-        if not S.is_sparse:
-            return self._sum(
-                lambda lo, hi, tile, out: tile.add_premultiplied(S.columns(lo, hi, self.dtype), out), shape
-            )
-
-        def add_sparse(tiles, first, last, out):
-            columns = S.columns(first, last, self.dtype)
-            for lo, hi, tile in tiles:
-                tile.add_premultiplied(columns_of_csc(columns, lo - first, hi - first), out)
-
-        # Partial sums of d x n must not cost more than the sketch itself, which for a sparse S is a few
-        # operations per entry of A.
-        n_parts = min(N_PARTS, max(self.shape[0] // (16 * S.shape[0]), 1))
-        return self._sum_of_parts(add_sparse, shape, n_parts=n_parts)
-
-    def _keeps_sparsity(self):
-        return self._source.container == "sparse" and self._unshifted() is self
-
-    def _sketch_by_slabs(self, S):
-        m, n = self.shape
-        out = np.empty((S.shape[0], n), dtype=self.dtype)
-        width = max(_SLAB_BYTES // (m * self.dtype.itemsize), 8)
-        tasks = [(j, j, min(j + width, n)) for j in range(0, n, width)]
-
-        def load(task):
-            return task[1], task[2], self._column_slab(task[1], task[2])
-
-        def compute(lo, hi, tile):
-            out[:, lo:hi] = S._apply_all_rows(tile.dense())
-
-        self._each(compute, tasks=tasks, load=load)
-        return out
-
-    def _sketch_rows(self, S):
-        """S A^T of shape (d, m) for S of shape (d, n): every tile is sketched along its columns."""
-        if S.shape[1] != self.shape[1]:
-            raise ValueError(f"The sketch has shape {S.shape} but A has {self.shape[1]} rows.")
-        if S.needs_all_rows:
-            return self._sketched_rows(lambda tile: S._apply_all_rows(tile.dense().T), S.shape[0])
-        whole = S.rows(0, S.shape[0], self.dtype)
-        if not S.is_sparse:
-            adjoint = np.ascontiguousarray(whole.T)
-            return self._sketched_rows(lambda tile: tile.matmat(adjoint).T, S.shape[0])
-        if not self._keeps_sparsity():
-            return self._sketched_rows(lambda tile: whole @ tile.dense().T, S.shape[0])
-        parts = []
-        self._sweep(
-            lambda tiles, first, last: [whole @ tile.transposed() for _, _, tile in tiles], parts.extend
-        )
-        return sparse.csr_array(sparse.hstack(parts, format="csr"))
-
-    def _sketched_rows(self, sketch, sketch_size):
-        out = np.empty((sketch_size, self.shape[0]), dtype=self.dtype)
-
-        def compute(lo, hi, tile):
-            out[:, lo:hi] = sketch(tile)
-
-        self._each(compute)
-        return out
-
-
-def _add_gram(lo, hi, tile, out):
-    out += tile.gram()
-
-
-def _add_dense_gram(lo, hi, tile, out):
-    array = tile.dense()
-    out += array.T @ array
 
 
 def _add_column_sums(lo, hi, tile, out):
@@ -619,7 +458,7 @@ class Transposed:
     def sketch(self, S, n_threads=None):
         """``S B^T``; see `Operand.sketch`."""
         with session(n_threads):
-            return self._base._sketch_rows(S)
+            return sketch_along_rows(self._base, S)
 
     def column_means(self, n_threads=None):
         """The mean of every column, float64. One pass."""

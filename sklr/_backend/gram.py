@@ -1,0 +1,96 @@
+"""A^T A, in one pass over the tiles of A."""
+
+import math
+
+import numpy as np
+
+from .threads import ordered
+from .tiles import MIN_TILE_ROWS
+
+# Up to so many columns a Gram matrix is a sum of partial results; above, these would be large and the
+# columns are blocked instead.
+_BLOCK = 1024
+_SLAB_ROWS = 4096
+# Seconds of a multiply-add in a sparse-sparse product, in those of a dense one.
+_SPARSE_PRODUCT_RATIO = 60
+
+
+def gram(A):
+    """A^T A for an operand A, float64; see `Operand.gram`. Inside a session."""
+    m, n = A.shape
+    if A.container == "sparse" and _SPARSE_PRODUCT_RATIO * (A.nnz / m) ** 2 < n**2:
+        tasks = A._tasks(min_rows=max(MIN_TILE_ROWS, n))
+        G = A._sum(_add_gram, (n, n), tasks, dtype=np.float64)
+        if not _has_cancelled(A, G):
+            return G
+    if n <= _BLOCK:
+        return A._sum(_add_dense_gram, (n, n), A._tasks(min_rows=_BLOCK), dtype=np.float64)
+    return _blocked_gram(A)
+
+
+def _add_gram(lo, hi, tile, out):
+    out += tile.gram()
+
+
+def _add_dense_gram(lo, hi, tile, out):
+    array = tile.dense()
+    out += array.T @ array
+
+
+def _has_cancelled(A, G):
+    """Whether the diagonal of a shifted Gram matrix is what rounding left over."""
+    unshifted = A._unshifted()
+    if unshifted is A:
+        return False
+    before = unshifted.column_squared_norms()
+    # An entry that is so much smaller than before the shift has lost half of its digits to the
+    # subtraction, or more.
+    return bool(np.any(np.diag(G) < math.sqrt(np.finfo(A.dtype).eps) * before))
+
+
+def _slabs(A, n_rows):
+    """Consecutive tasks that together have at least `n_rows` rows, and their number."""
+    tasks, rows = [], 0
+    for task in A._tasks():
+        tasks.append(task)
+        rows += task[2] - task[1]
+        if rows >= n_rows:
+            yield tasks, rows
+            tasks, rows = [], 0
+    if tasks:
+        yield tasks, rows
+
+
+def _blocked_gram(A):
+    """Slab after slab of rows; the blocks of the upper triangle are added to in parallel."""
+    n = A.shape[1]
+    n_blocks = -(-n // _BLOCK)
+    cuts = [i * n // n_blocks for i in range(n_blocks + 1)]
+    spans = [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    pairs = [(left, right) for i, left in enumerate(spans) for right in spans[i:]]
+    G = np.zeros((n, n))
+    squares = []
+    A._source.counter.n_passes += 1
+    for tasks, rows in _slabs(A, _SLAB_ROWS):
+        slab = np.empty((rows, n), dtype=A.dtype)
+        first = tasks[0][1]
+
+        def fill(task, slab=slab, first=first):
+            lo, hi, tile = A._load(task)
+            square = A._finite_square(tile, task)
+            slab[lo - first : hi - first] = tile.dense()
+            A._release(task)
+            return square
+
+        def add_block(pair, slab=slab):
+            left, right = pair
+            # Blocks are disjoint and every block sees the slabs in row order.
+            G[left, right] += slab[:, left].T @ slab[:, right]
+
+        ordered(fill, tasks, squares.append)
+        ordered(add_block, pairs)
+    for left, right in pairs:
+        if left != right:
+            G[right, left] = G[left, right].T
+    A._squared_norm = A._finite_sum(squares)
+    return G

@@ -171,6 +171,8 @@ def test_probabilities_may_be_off_by_rounding():
     p = np.full(4, 0.25) * (1 + 5e-7)
     S = RowSampling(p, replace=False).operator(2, 4, rng=0)
     np.testing.assert_allclose(S.inclusion_probabilities, 0.5, rtol=1e-15)
+    S = RowSampling(p).operator(2, 4, rng=0)  # as if they had been divided by their sum
+    np.testing.assert_allclose(S.rows(0, 2).data, (2 * 0.25) ** -0.5, rtol=1e-15)
 
 
 # -- errors of operators --------------------------------------------------------------------

@@ -259,6 +259,19 @@ def test_certain_row():
             assert S.toarray().tolist() == [[0, 1, 0]]
 
 
+@pytest.mark.parametrize("u, index", [(0.0, 1), (0.5, 3), (np.nextafter(1, 0), 3)])
+def test_rows_of_probability_zero_are_not_drawn(u, index, monkeypatch):
+    """Not even by the smallest and the largest number, and the borders belong to the right."""
+
+    class Constant:
+        def random(self, size):
+            return np.full(size, u)
+
+    monkeypatch.setattr(Stream, "generator", lambda self, purpose, i=0, j=0: Constant())
+    S = RowSampling([0, 0.5, 0, 0.5, 0]).operator(2, 5, rng=Stream(0))
+    assert S.indices.tolist() == [index, index]
+
+
 @pytest.mark.parametrize(
     "p, size, wanted",
     [

@@ -1,0 +1,243 @@
+"""Block Krylov iteration: excess error, hard spectra, start blocks, passes."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklr.linalg import RowChunks, krylov_svd, truncated_svd
+from sklr.sketch import Gaussian, RowSampling, available_sketches, make_sketch
+
+EPS = np.finfo(float).eps
+J = np.arange(1, 121)
+
+DECAYING = {
+    "geometric, fast": 0.5**J,
+    "geometric, slow": 0.9**J,
+    "power -2": 1.0 * J**-2.0,
+    "power -1": 1.0 / J,
+    "power -1/2": J**-0.5,
+}
+# Multiplicities above every block size below: a block of b columns sees b copies of a value.
+REPEATED = {
+    "30 equal, then 1/j": np.r_[np.full(30, 10.0), 1 / J[:90]],
+    "30 equal, then linear": np.r_[np.full(30, 10.0), np.linspace(1, 0.1, 90)],
+    "30 within 1e-6, then linear": np.r_[10 + 1e-5 * np.linspace(1, 0, 30), np.linspace(1, 0.1, 90)],
+    "40 equal, then 80 equal": np.r_[np.ones(40), np.full(80, 0.5)],
+    "three groups": np.r_[np.full(12, 3.0), np.full(12, 2.0), np.full(12, 1.0), np.full(84, 0.3)],
+}
+
+
+def assert_orthonormal(Vt, units=50):
+    Vt, eps = Vt.astype(np.float64), np.finfo(Vt.dtype).eps
+    assert np.abs(Vt @ Vt.T - np.eye(len(Vt))).max() < units * eps
+
+
+@pytest.mark.parametrize("k", [3, 10, 30])
+@pytest.mark.parametrize("decay", DECAYING)
+def test_excess_error_over_seeds(decay, k, seed, matrix, error_of):
+    """An iteration that stops too early, or a basis that loses what it had.
+
+    For a start block Omega the excess error is proportional to ||Omega_2 Omega_1^+||^2 (the parts beyond and
+    within the leading k vectors), and with p = 10 columns more than k the chance that this is t times its typical
+    value falls as t^-(p+1)/2. Over 100 seeds the median is at most 3e-6 and the largest 2e-5 for these spectra, so
+    2e-3 is passed by chance with a probability far below 1e-6.
+    """
+    s = DECAYING[decay]
+    A = matrix(250, 120, s)
+    result = truncated_svd(A, k, solver="krylov", rng=seed)
+    best = np.linalg.norm(s[k:])
+    error = error_of(A, result.right_vectors)
+    assert error <= best * (1 + 2e-3) + 20 * EPS * s[0]
+    assert_orthonormal(result.right_vectors)
+    # Cauchy: a Ritz value is never above its singular value, and the squares miss what the error has too much.
+    assert np.all(result.singular_values <= s[:k] * (1 + 1e-12) + 20 * EPS * s[0])
+    missed = s[:k] ** 2 - result.singular_values**2
+    assert missed.sum() <= (error**2 - best**2) * (1 + 1e-6) + 100 * EPS * s[0] ** 2
+
+
+@pytest.mark.parametrize("block_size", [None, 10, 14])
+@pytest.mark.parametrize("spectrum", REPEATED)
+def test_every_copy_of_a_repeated_value(spectrum, block_size, matrix, error_of):
+    """Missing copies: b columns show at most b of them, and the iteration seems to have settled."""
+    s = REPEATED[spectrum]
+    A = matrix(250, 120, s)
+    result = krylov_svd(A, 30, sketch=Gaussian(), block_size=block_size, rng=0)
+    assert error_of(A, result.right_vectors) <= np.linalg.norm(s[30:]) * (1 + 2e-3)
+    np.testing.assert_allclose(result.singular_values, s[:30], rtol=1e-2)
+    assert_orthonormal(result.right_vectors)
+
+
+def test_every_copy_in_many_columns():
+    """The same where a random block holds hardly anything of the 16 copies that are missing."""
+    s = np.r_[np.full(30, 3.0), np.arange(1, 20_000 - 29) ** -0.5]
+    result = krylov_svd(sparse.diags(s).tocsr(), 30, sketch=Gaussian(), block_size=14, rng=0)
+    np.testing.assert_allclose(result.singular_values, 3.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", available_sketches())
+@pytest.mark.parametrize("shape", [(200, 90), (90, 200)])
+def test_every_family_starts_it(name, shape, matrix, error_of):
+    """A family whose operator is laid out otherwise, or a start block that is used transposed."""
+    s = 1 / np.arange(1, 91)
+    A = matrix(*shape, s)
+    for block_size in (None, 10):
+        result = krylov_svd(A, 20, sketch=make_sketch(name), block_size=block_size, rng=3)
+        assert error_of(A, result.right_vectors) < np.linalg.norm(s[20:]) * (1 + 2e-3)
+        assert_orthonormal(result.right_vectors)
+
+
+def test_the_sketch_is_used(matrix):
+    """A parameter that is accepted and ignored."""
+    A = matrix(100, 60, 1 / np.arange(1, 61) ** 0.5)
+    a, b = (krylov_svd(A, 4, sketch=make_sketch(name), rng=0) for name in ("gaussian", "srtt"))
+    assert not np.array_equal(a.right_vectors, b.right_vectors)
+
+
+def test_sketch_that_leaves_directions_out():
+    """Asking a sketch again and again for a direction that it never shows."""
+
+    class Deaf(RowSampling):
+        asked = 0
+
+        def operator(self, *args, **kwargs):
+            type(self).asked += 1
+            assert self.asked < 50, "the iteration does not end"
+            return super().operator(*args, **kwargs)
+
+    p = np.zeros(30)
+    p[:2] = 0.5
+    result = krylov_svd(np.eye(30), 5, sketch=Deaf(p), block_size=2, rng=0)
+    np.testing.assert_allclose(result.singular_values, np.ones(5), rtol=1e-12)
+    A = np.diag(np.r_[np.ones(2), np.full(28, 7.0)])
+    np.testing.assert_allclose(krylov_svd(A, 5, sketch=Deaf(p), rng=0).singular_values, np.full(5, 7.0))
+
+
+@pytest.mark.parametrize("shape", [(200, 120), (120, 200)])
+@pytest.mark.parametrize(("smallest", "k"), [(1e-8, 90), (1e-12, 60), (1e-12, 90)])
+def test_deep_spectra(shape, smallest, k, matrix, error_of):
+    """Singular values whose squares are lost: below 1e-8 of the largest, A^T A holds rounding errors only."""
+    s = np.geomspace(1, smallest, 100)
+    A = matrix(*shape, s)
+    result = truncated_svd(A, k, solver="krylov", rng=0)
+    # The matrix itself is s up to a few eps; so is every backward stable result.
+    np.testing.assert_allclose(result.singular_values, s[:k], rtol=1e-3, atol=20 * EPS)
+    assert error_of(A, result.right_vectors) < np.linalg.norm(s[k:]) * (1 + 2e-3) + 20 * EPS
+    assert_orthonormal(result.right_vectors)
+
+
+@pytest.mark.parametrize("k", [5, 20, 40])
+def test_float32_stays_float32(k, matrix, error_of):
+    """A result in float64, limits of float64, or vectors that are orthonormal to 1e-3 only."""
+    s = 0.8 ** np.arange(100)
+    A = matrix(200, 120, s).astype(np.float32)
+    result = truncated_svd(A, k, solver="krylov", rng=0)
+    assert result.singular_values.dtype == result.right_vectors.dtype == np.float32
+    eps = np.finfo(np.float32).eps
+    assert error_of(A, result.right_vectors) < np.linalg.norm(s[k:]) * (1 + 2e-3) + 20 * eps
+    assert_orthonormal(result.right_vectors)
+    np.testing.assert_allclose(result.singular_values, s[:k], rtol=1e-3, atol=20 * eps)
+
+
+@pytest.mark.parametrize("block_size", [1, 3, 11, 60])
+@pytest.mark.parametrize("rank", [0, 1, 7])
+def test_lower_rank_than_asked_for(rank, block_size, matrix):
+    """Images that bring nothing new, before the basis is large enough: the rest is the null space."""
+    A = matrix(80, 60, np.linspace(2, 1, rank)) if rank else np.zeros((80, 60))
+    result = krylov_svd(A, 12, sketch=Gaussian(), block_size=block_size, rng=0)
+    np.testing.assert_allclose(result.singular_values[:rank], np.linspace(2, 1, rank), rtol=1e-12)
+    np.testing.assert_allclose(result.singular_values[rank:], 0, atol=1e-14)
+    assert_orthonormal(result.right_vectors)
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_all_that_there_is(k, matrix):
+    """A basis that grows beyond the matrix, where k and the oversampling come near to its size."""
+    s = np.linspace(2, 1, 30)
+    for shape in [(30, 30), (200, 30), (30, 200)]:
+        result = krylov_svd(matrix(*shape, s), k, sketch=Gaussian(), rng=0)
+        np.testing.assert_allclose(result.singular_values, s[:k], rtol=1e-2)
+        assert_orthonormal(result.right_vectors)
+
+
+def test_passes_are_those_counted_by_the_source(matrix):
+    """A pass that is not counted, or counted twice; deep spectra take passes of another kind."""
+    calls = []
+    for s in [1 / np.arange(1, 61), np.geomspace(1, 1e-12, 60)]:
+        A = matrix(150, 60, s)
+
+        def read(A=A):
+            calls.append(1)
+            return iter([A[:70], A[70:]])
+
+        calls.clear()
+        result = krylov_svd(RowChunks(read, A.shape), 50, sketch=Gaussian(), rng=0)
+        assert result.n_passes == len(calls)
+        assert krylov_svd(A, 50, sketch=Gaussian(), rng=0).n_passes == len(calls)
+
+
+def test_no_more_than_max_passes(matrix):
+    """A limit that is not looked at; it gives way only until the basis holds k columns."""
+    A = matrix(200, 100, np.linspace(1.1, 1, 100))
+    assert krylov_svd(A, 3, sketch=Gaussian(), rng=0, max_passes=4).n_passes == 4
+    few = krylov_svd(A, 20, sketch=Gaussian(), block_size=5, rng=0, max_passes=2)
+    assert few.right_vectors.shape == (20, 100)
+    assert few.n_passes == 5  # one for the first block, four to fill 20 columns
+
+
+def test_stops_when_all_is_found():
+    """Passes until `max_passes` where there is nothing to gain."""
+    assert krylov_svd(np.eye(100), 5, sketch=Gaussian(), rng=0).n_passes <= 5
+    A = np.diag(0.1 ** np.arange(12))
+    assert krylov_svd(A, 3, sketch=Gaussian(), rng=0).n_passes <= 5
+
+
+def test_bases_of_the_least_size(matrix, error_of):
+    """No oversampling: the basis has k columns when it may stop first."""
+    A = matrix(100, 60, 0.5 ** np.arange(60))
+    result = krylov_svd(A, 4, sketch=Gaussian(), n_oversamples=0, rng=0)
+    assert error_of(A, result.right_vectors) < np.linalg.norm(0.5 ** np.arange(4, 60)) * (1 + 2e-3)
+
+
+def test_equal_seeds_give_equal_bits(matrix):
+    """Randomness from anywhere but `rng`; a Generator moves on, an int does not."""
+    A = matrix(100, 60, 1 / np.arange(1, 61) ** 0.5)
+
+    def vectors(rng):
+        return krylov_svd(A, 4, sketch=Gaussian(), rng=rng).right_vectors
+
+    np.testing.assert_array_equal(vectors(5), vectors(5))
+    np.testing.assert_array_equal(vectors(np.random.default_rng(5)), vectors(np.random.default_rng(5)))
+    generator = np.random.default_rng(5)
+    assert not np.array_equal(vectors(generator), vectors(generator))
+    assert not np.array_equal(vectors(5), vectors(6))
+    assert not np.array_equal(vectors(None), vectors(None))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csc_array])
+def test_same_bits_on_any_number_of_threads(form):
+    """Sums in the order in which threads finish."""
+    rng = np.random.default_rng(0)
+    X = form(rng.standard_normal((6000, 120)) * np.arange(1, 121) ** -0.5)
+    one = krylov_svd(X, 12, sketch=Gaussian(), block_size=10, rng=0, n_threads=1)
+    two = krylov_svd(X, 12, sketch=Gaussian(), block_size=10, rng=0, n_threads=2)
+    np.testing.assert_array_equal(one.singular_values, two.singular_values)
+    np.testing.assert_array_equal(one.right_vectors, two.right_vectors)
+    assert (one.captured, one.n_passes) == (two.captured, two.n_passes)
+
+
+@pytest.mark.parametrize(
+    ("k", "error"), [(0, ValueError), (21, ValueError), (2.0, TypeError), (True, TypeError)]
+)
+def test_impossible_ranks(k, error):
+    """A rank that makes an empty basis."""
+    with pytest.raises(error, match="k must be"):
+        krylov_svd(np.ones((30, 20)), k, sketch=Gaussian())
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_bad_entries_are_named(bad):
+    """NaN or infinity in the basis, where it is found much later and under another name."""
+    X = np.ones((30, 20))
+    X[4, 6] = bad
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity): first seen at row 4, column 6"):
+        krylov_svd(X, 2, sketch=Gaussian())

@@ -52,7 +52,7 @@ class _SignOperator(SketchOperator):
         codes = self._codes(row_lo, row_hi, col_lo, col_hi)
         width, per_column = codes.shape
         rows = codes >> 1
-        signed = np.array([self.isometry_scale, -self.isometry_scale])[codes & 1]
+        signed = (1 - 2 * (codes & 1)) * self.isometry_scale
         if (row_lo, row_hi) == (0, self.shape[0]):
             indptr = np.arange(width + 1) * per_column
         else:

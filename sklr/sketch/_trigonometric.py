@@ -14,8 +14,9 @@ from ._dense import random_signs
 _TRANSFORMS = ("dct", "hadamard")
 # Signs are drawn in blocks of so many. Fixed for ever: another number is another operator.
 _SIGN_BLOCK = 8192
-# A factor of the Hadamard matrix of 2**6 rows: larger ones cost more flops than they save passes.
-_FACTOR_BITS = 6
+# The Hadamard matrix is applied as factors of up to 2**4 rows: larger ones cost more flops than they save
+# passes through memory.
+_FACTOR_BITS = 4
 # The adjoint works on slabs of columns of about this many entries.
 _SLAB_ENTRIES = 1 << 19
 # Entries of S are computed so many at a time, to stay in cache.
@@ -32,17 +33,20 @@ def _hadamard_factor(size, dtype):
 def _walsh_hadamard(X):
     """H X for the Hadamard matrix H of entries ``(-1)**popcount(i & j)``; X has 2**b rows, C order.
 
-    H is the Kronecker product of smaller ones, each of which is one matrix product.
+    H is the Kronecker product of smaller ones, each of which is one matrix product. X is overwritten.
     """
     n, width = X.shape
     bits = n.bit_length() - 1
     n_factors = -(-bits // _FACTOR_BITS)
+    Y = np.empty_like(X)
     inner = width
     for i in range(n_factors):
         size = 1 << (bits * (i + 1) // n_factors - bits * i // n_factors)
-        X = _hadamard_factor(size, X.dtype) @ X.reshape(-1, size, inner)
+        H = _hadamard_factor(size, X.dtype)
+        np.matmul(H, X.reshape(-1, size, inner), out=Y.reshape(-1, size, inner))
+        X, Y = Y, X
         inner *= size
-    return X.reshape(n, width)
+    return X
 
 
 def _odd_popcount(x):

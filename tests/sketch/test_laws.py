@@ -7,6 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from sklr._backend import RowChunks, as_operand, centered
 from sklr.sketch import SRTT, RowSampling, SparseSign, SparseStack, available_sketches, make_sketch
 from sklr.testing import check_sketch_operator
 
@@ -123,3 +124,29 @@ def test_threads(case, n_threads):
     A = np.random.default_rng(seed).standard_normal((n, 40))
     for product, B in ((S.apply, A), (S.apply_right, A.T), (S.T.apply, A[:d])):
         assert np.array_equal(product(B, n_threads=1), product(B, n_threads=n_threads))
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=repr)
+def test_one_pass(distribution):
+    n, d = 3000, 20
+    S = distribution.operator(d, n, rng=0)
+    A = np.random.default_rng(0).standard_normal((n, 30))
+    chunks = RowChunks(lambda: (A[i : i + 1000] for i in range(0, n, 1000)), A.shape)
+    for container in (A, np.asfortranarray(A), sparse.csr_array(A), sparse.csc_array(A), chunks):
+        operand = as_operand(container)
+        S.apply(operand)
+        assert operand.n_passes == 1
+        if container is not chunks:
+            operand = as_operand(container.T)
+            S.apply_right(operand)
+            assert operand.n_passes == 1
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=repr)
+def test_centered_data(distribution):
+    n, d = 3000, 20
+    S = distribution.operator(d, n, rng=0)
+    A = np.random.default_rng(0).standard_normal((n, 30)) + 5
+    wanted = S.toarray() @ (A - A.mean(axis=0))
+    for container in (A, sparse.csr_array(A), sparse.csc_array(A)):
+        np.testing.assert_allclose(S.apply(centered(container)), wanted, rtol=0, atol=1e-10)

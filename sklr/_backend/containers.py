@@ -13,6 +13,10 @@ from .dtypes import compute_dtype, is_float
 from .operands import Operand, Transposed
 from .tiles import MIN_TILE_ROWS, DenseTile, SparseTile, row_bounds, sparse_row_bounds
 
+# Linux maps so many bytes around a page that is asked for, and with them pages that were let go before.
+_FAULT_AROUND = 1 << 16
+_RELEASE_BYTES = 1 << 25
+
 
 class PassCounter:
     """How often the data have been swept; shared by all operands on the same data."""
@@ -105,17 +109,29 @@ class MappedOperand(DenseOperand):
     def __init__(self, array, name="X", flipped=False, counter=None):
         super().__init__(array, name, flipped, counter)
         self._map, self._map_address = _mapping_of(array)
+        self._unreleased = 0
 
     def _release(self, task):
-        row_bytes = self._array.strides[0]
-        if self._map is None or row_bytes <= 0:
+        if self._map is None:
             return
-        _, lo, hi = task
-        first = self._array[lo:hi].__array_interface__["data"][0] - self._map_address
-        start = first // mmap.PAGESIZE * mmap.PAGESIZE
-        # The last row may end before the next one begins: never advise beyond the mapping.
-        length = min(first - start + (hi - lo) * row_bytes, len(self._map) - start)
-        self._map.madvise(mmap.MADV_DONTNEED, start, length)
+        rows = self._array[task[1] : task[2]]
+        if abs(rows.strides[0]) >= abs(rows.strides[1]):
+            self._release_span(rows)
+            return
+        # The file has one column after the other, and neighbouring tiles share its pages: let go of all
+        # of them, now and then. What another thread is reading is mapped again.
+        self._unreleased += rows.nbytes
+        if self._unreleased > _RELEASE_BYTES:
+            self._unreleased = 0
+            self._release_span(self._array)
+
+    def _release_span(self, view):
+        first = last = view.__array_interface__["data"][0]
+        for size, stride in zip(view.shape, view.strides, strict=True):
+            first += min(stride * (size - 1), 0)
+            last += max(stride * (size - 1), 0)
+        start = max(first // _FAULT_AROUND * _FAULT_AROUND - self._map_address, 0)
+        self._map.madvise(mmap.MADV_DONTNEED, start, last + view.itemsize - self._map_address - start)
 
 
 class SparseOperand(_Source):
@@ -189,10 +205,10 @@ class RowChunks:
 
     Notes
     -----
-    Chunks are read one after the other, by whichever thread is free, while the others compute; at most
-    three per thread are held. A chunk is one tile: chunks of a few megabytes are best. Each pass checks
-    that the chunks have the width, the dtype and together the rows that were promised, and names the chunk
-    where they do not.
+    Chunks are read one after the other, by whichever thread is free, while the others compute; a few per
+    thread are held, so the factory must not write into a chunk that it has yielded (it is refused). A chunk
+    is one tile: chunks of a few megabytes are best. Each pass checks that the chunks have the width, the
+    dtype and together the rows that were promised, and names the chunk where they do not.
 
     Examples
     --------
@@ -212,7 +228,7 @@ class RowChunks:
                 "RowChunks(lambda: iter(chunks), shape, dtype)."
             )
         shape = tuple(shape) if np.iterable(shape) else (shape,)
-        if len(shape) != 2 or not all(isinstance(s, (int, np.integer)) and s > 0 for s in shape):
+        if len(shape) != 2 or not all(_is_positive_int(s) for s in shape):
             raise ValueError(f"shape must be (rows, columns), two positive integers, got {shape}.")
         self.factory = factory
         self.shape = (int(shape[0]), int(shape[1]))
@@ -231,6 +247,10 @@ class RowChunks:
         return f"RowChunks(shape={self.shape}, dtype={self.dtype})"
 
 
+def _is_positive_int(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+
+
 class ChunkOperand(_Source):
     """`RowChunks`: one tile per chunk, read in order."""
 
@@ -245,6 +265,7 @@ class ChunkOperand(_Source):
         m, n = self.shape
         row = 0
         index = -1
+        previous = None
         for index, chunk in enumerate(self._chunks.factory()):
             if not (isinstance(chunk, np.ndarray) or sparse.issparse(chunk)) or chunk.ndim != 2:
                 raise TypeError(
@@ -263,6 +284,12 @@ class ChunkOperand(_Source):
                     f"Chunk {index} of {self.name} goes beyond the {m} rows that RowChunks promised: "
                     f"{row} rows came before it and it has {chunk.shape[0]}."
                 )
+            if previous is not None and _share_memory(previous, chunk):
+                raise ValueError(
+                    f"Chunk {index} of {self.name} lies where chunk {index - 1} did, which may still be in "
+                    "use: the factory refills one buffer. Yield a copy of it instead."
+                )
+            previous = chunk
             if chunk.shape[0]:
                 yield index, row, row + chunk.shape[0], chunk
             row += chunk.shape[0]
@@ -364,7 +391,7 @@ def as_operand(X, name="X"):
         return SparseOperand(_canonical_csr(X), name)
     if _mapping_of(X)[1] is None:
         return DenseOperand(X, name)
-    if X.flags.f_contiguous and not X.flags.c_contiguous:
+    if not X.flags.c_contiguous and abs(X.strides[0]) < abs(X.strides[1]):
         # Tiles must follow the file: a tile of rows would touch all of its pages.
         return Transposed(MappedOperand(X.T, name, flipped=True))
     return MappedOperand(X, name)
@@ -449,6 +476,16 @@ def row_weighted(A, weight):
            [ 3.,  6.]])
     """
     return as_operand(A).scaled(row_scale=weight)
+
+
+def _share_memory(a, b):
+    a, b = (getattr(x, "data", None) if sparse.issparse(x) else x for x in (a, b))
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
+    try:
+        return np.shares_memory(a, b, max_work=10_000)
+    except np.exceptions.TooHardError:  # odd strides: two views of one array, as good as certainly disjoint
+        return False
 
 
 def _canonical_csr(X):

@@ -5,12 +5,14 @@ import math
 import numpy as np
 
 from .threads import ordered
-from .tiles import MIN_TILE_ROWS
+from .tiles import MIN_TILE_ROWS, N_PARTS
 
 # Up to so many columns a Gram matrix is a sum of partial results; above, these would be large and the
 # columns are blocked instead.
 _BLOCK = 1024
 _SLAB_ROWS = 4096
+# Partial sums of a sparse Gram matrix take no more memory than this together.
+_PARTS_BYTES = 1 << 28
 # Seconds of a multiply-add in a sparse-sparse product, in those of a dense one.
 _SPARSE_PRODUCT_RATIO = 60
 
@@ -20,7 +22,8 @@ def gram(A):
     m, n = A.shape
     if A.container == "sparse" and _SPARSE_PRODUCT_RATIO * (A.nnz / m) ** 2 < n**2:
         tasks = A._tasks(min_rows=max(MIN_TILE_ROWS, n))
-        G = A._sum(_add_gram, (n, n), tasks, dtype=np.float64)
+        n_parts = max(min(N_PARTS, _PARTS_BYTES // (8 * n**2)), 1)
+        G = A._sum(_add_gram, (n, n), tasks, n_parts, np.float64)
         if not _has_cancelled(A, G):
             return G
     if n <= _BLOCK:
@@ -33,8 +36,8 @@ def _add_gram(lo, hi, tile, out):
 
 
 def _add_dense_gram(lo, hi, tile, out):
-    array = tile.dense()
-    out += array.T @ array
+    for _, _, array in tile.dense_pieces():
+        out += array.T @ array
 
 
 def _has_cancelled(A, G):
@@ -78,7 +81,8 @@ def _blocked_gram(A):
         def fill(task, slab=slab, first=first):
             lo, hi, tile = A._load(task)
             square = A._finite_square(tile, task)
-            slab[lo - first : hi - first] = tile.dense()
+            for a, b, array in tile.dense_pieces():
+                slab[lo - first + a : lo - first + b] = array
             A._release(task)
             return square
 

@@ -187,6 +187,11 @@ class Operand(ABC):
         """This operand: its tiles are rows already. See `Transposed.tiled_by_rows`."""
         return self
 
+    @property
+    def sweeps_columns(self):
+        """Whether ``T.tiled_by_rows()`` can be had and read at the cost of this operand: data in memory."""
+        return self.container in ("dense", "sparse")
+
     def matmat(self, Z, n_threads=None):
         """A Z, an ndarray of shape (m, l), for Z of shape (n, l). One pass, ``2 nnz l`` flops."""
         Z = self._panel(Z, self.shape[1], "Z")
@@ -217,10 +222,10 @@ class Operand(ABC):
     def gram(self, n_threads=None):
         """A^T A, a float64 ndarray of shape (n, n), in one pass.
 
-        ``m n^2`` flops dense, the sum of squared row counts sparse. Extra memory n^2 per thread up to
-        1,024 columns; above, the columns are blocked and the extra memory is a slab of 4,096 rows.
-        A shifted sparse operand whose shift is large beside its spread takes a second pass,
-        through dense tiles.
+        ``m n^2`` flops dense, the sum of squared row counts sparse. Extra memory: up to 1,024 columns
+        2 n^2 per thread; above, the columns are blocked, with a slab of 4,096 rows (sparse: 256 MB of partial
+        sums). A shifted sparse operand whose shift is large beside its spread takes a second pass, through
+        small dense pieces.
         """
         with session(n_threads):
             return gram(self)
@@ -450,6 +455,8 @@ class Transposed:
     def gram(self, n_threads=None):
         """``B B^T`` in one pass over row-tiled data made from B; see `Operand.gram`."""
         return self.tiled_by_rows().gram(n_threads)
+
+    sweeps_columns = True  # they are the rows of B
 
     def tiled_by_rows(self):
         """The same matrix as an operand whose tiles are rows: free for arrays, a copy for sparse data."""

@@ -39,17 +39,20 @@ def sketch(A, S):
 
 
 def sketch_along_rows(A, S):
-    """S A^T of shape (d, m) for S of shape (d, n): every tile is sketched along its columns."""
+    """S A^T of shape (d, m) for S of shape (d, n): every tile is sketched along its columns.
+
+    Other than fast transforms, S is held whole: it meets every tile with all its columns.
+    """
     if S.shape[1] != A.shape[1]:
         raise ValueError(f"The sketch has shape {S.shape} but A has {A.shape[1]} rows.")
     if S.needs_all_rows:
-        return _by_tiles_of_rows(A, S.shape[0], lambda tile: S._apply_all_rows(tile.dense().T))
+        return _by_tiles_of_rows(A, S.shape[0], lambda piece: S._apply_all_rows(piece.T))
     whole = S.rows(0, S.shape[0], A.dtype)
     if not S.is_sparse:
         adjoint = np.ascontiguousarray(whole.T)
-        return _by_tiles_of_rows(A, S.shape[0], lambda tile: tile.matmat(adjoint).T)
+        return A.matmat(adjoint).T
     if not _stays_sparse(A):
-        return _by_tiles_of_rows(A, S.shape[0], lambda tile: whole @ tile.dense().T)
+        return _by_tiles_of_rows(A, S.shape[0], lambda piece: whole @ piece.T)
     parts = []
     A._sweep(lambda tiles, first, last: [whole @ tile.transposed() for _, _, tile in tiles], parts.extend)
     return sparse.csr_array(sparse.hstack(parts, format="csr"))
@@ -89,7 +92,8 @@ def _by_tiles_of_rows(A, sketch_size, sketched):
     out = np.empty((sketch_size, A.shape[0]), dtype=A.dtype)
 
     def compute(lo, hi, tile):
-        out[:, lo:hi] = sketched(tile)
+        for a, b, piece in tile.dense_pieces():
+            out[:, lo + a : lo + b] = sketched(piece)
 
     A._each(compute)
     return out

@@ -138,8 +138,8 @@ class _Workers:
         with self._lock:
             self.active -= 1
 
-    def hire(self, n_wanted, work):
-        """Start at most `n_wanted` helpers on ``work(stay)``, within the cores that are free.
+    def hire(self, n_wanted, work, helpers):
+        """Start at most `n_wanted` helpers on ``work(stay)``, within the cores that are free, and list them.
 
         ``stay()`` is asked between tasks; it turns false when a caller that came later
         needs the core.
@@ -148,16 +148,21 @@ class _Workers:
         with self._lock:
             n_helpers = max(0, min(n_wanted, cores - self.active))
             if n_helpers == 0:
-                return []
+                return
             if self._pool_size < cores:
                 # Helpers that are running finish on the old pool's threads.
                 if self._pool is not None:
                     self._pool.shutdown(wait=False)
                 self._pool = ThreadPoolExecutor(cores, thread_name_prefix="sklr")
                 self._pool_size = cores
-            self.active += n_helpers
-            # `active` was raised here, before they start: a caller that arrives now counts them.
-            return [self._pool.submit(self._help, work, cores) for _ in range(n_helpers)]
+            for _ in range(n_helpers):
+                # Counted here, before they start: a caller that arrives now must see them.
+                self.active += 1
+                try:
+                    helpers.append(self._pool.submit(self._help, work, cores))
+                except RuntimeError:  # no more threads to be had: the caller goes on with those it has
+                    self.active -= 1
+                    return
 
     def _help(self, work, cores):
         _local.helping = True
@@ -347,7 +352,7 @@ def ordered(compute, tasks, commit=None):
     workers = _workers
     helpers = []
     try:
-        helpers = workers.hire(n_helpers, run.work)
+        workers.hire(n_helpers, run.work, helpers)
         _local.helping = True  # a task that calls back into sklr is serial in this thread too
         run.work(lambda: True)
     except BaseException as failure:  # an interrupt between two tasks

@@ -20,18 +20,22 @@ from .kernels import add_csc_product, add_csr_product, add_csr_transposed_produc
 TILE_BYTES = 1 << 22
 MIN_TILE_BYTES = 1 << 18
 MIN_TILE_ROWS = 128
+# A tile of integers is converted whole, so that a tile of very long rows has fewer of them.
+MAX_TILE_BYTES = 1 << 24
 N_TILES = 32
 # Partial sums that a reduction over the rows is made of: consecutive tiles are added up in one thread, and
 # these sums in order.
 N_PARTS = 32
 TILE_NNZ = 1 << 18
+MIN_TILE_NNZ = 1 << 14
 
 
 def row_bounds(n_rows, row_bytes, min_rows=MIN_TILE_ROWS):
     """Boundaries ``[0, ..., n_rows]`` of row tiles: about `TILE_BYTES` each, at least `N_TILES` of them
     unless they would be smaller than `MIN_TILE_BYTES`, and none below `min_rows` rows where there are as
-    many."""
+    many and where so many are not above `MAX_TILE_BYTES`."""
     total = n_rows * row_bytes
+    min_rows = min(min_rows, max(MAX_TILE_BYTES // row_bytes, 1))
     n_tiles = max(-(-total // TILE_BYTES), min(N_TILES, total // MIN_TILE_BYTES), 1)
     n_tiles = min(n_tiles, max(n_rows // min_rows, 1))
     return [i * n_rows // n_tiles for i in range(n_tiles + 1)]
@@ -40,7 +44,8 @@ def row_bounds(n_rows, row_bytes, min_rows=MIN_TILE_ROWS):
 def sparse_row_bounds(indptr, min_rows=1):
     """Boundaries of row tiles with about equal numbers of non-zeros, from a CSR `indptr`."""
     n_rows, nnz = len(indptr) - 1, int(indptr[-1])
-    n_tiles = max(min(nnz // TILE_NNZ, max(n_rows // min_rows, 1)), 1)
+    n_tiles = max(nnz // TILE_NNZ, min(N_TILES, nnz // MIN_TILE_NNZ), 1)
+    n_tiles = min(n_tiles, max(n_rows // min_rows, 1))
     cuts = np.searchsorted(indptr, np.arange(1, n_tiles) * (nnz / n_tiles))
     return np.unique(np.concatenate(([0], cuts, [n_rows]))).tolist()
 
@@ -107,6 +112,10 @@ class DenseTile:
     def dense(self):
         """The tile as an ndarray."""
         return self.array
+
+    def dense_pieces(self):
+        """``(lo, hi, ndarray)`` of consecutive rows, small enough to be made dense."""
+        yield 0, self.array.shape[0], self.array
 
     def squared_norm(self):
         """Sum of the squared entries, in float64 whatever the dtype."""
@@ -218,6 +227,21 @@ class SparseTile:
         """The tile as an ndarray."""
         D = self._scaled_matrix().toarray()
         return D if self.left is None else D - np.outer(self.left, self.right)
+
+    def dense_pieces(self):
+        """``(lo, hi, ndarray)`` of consecutive rows, small enough to be made dense."""
+        rows, n = self.matrix.shape
+        step = max(TILE_BYTES // (n * self.matrix.dtype.itemsize), 1)
+        for lo in range(0, rows, step):
+            hi = min(lo + step, rows)
+            piece = SparseTile(
+                self.matrix[lo:hi],
+                None if self.row_scale is None else self.row_scale[lo:hi],
+                self.column_scale,
+                None if self.left is None else self.left[lo:hi],
+                self.right,
+            )
+            yield lo, hi, piece.dense()
 
     def transposed(self):
         """The transposed entries, sparse, of a tile that is not shifted."""

@@ -5,8 +5,8 @@ from scipy import linalg
 
 from sklr._backend import as_operand, session
 
+from ._checks import check_rank
 from ._result import LowRank
-from .gram import check_rank
 
 
 def exact_svd(A, k, *, n_threads=None):

@@ -5,6 +5,7 @@ from scipy import linalg
 
 from sklr._backend import as_operand, session
 
+from ._checks import check_rank
 from ._result import LowRank
 
 # Eigenvalues of the Gram matrix are squared singular values with an error of about eps times the largest.
@@ -72,7 +73,9 @@ def gram_svd(A, k, *, n_threads=None):
         if by_columns:
             s, Vt = np.sqrt(np.maximum(squares, 0)), vectors.T
         else:
-            s, Vt = right_factor(A.rmatmat(vectors))
+            # A ~ U W^T with W = A^T U, whose left vectors are the right ones of A.
+            V, s, _ = linalg.svd(A.rmatmat(vectors), full_matrices=False)
+            Vt = V.T
     return LowRank(
         s.astype(A.dtype, copy=False),
         np.ascontiguousarray(Vt, dtype=A.dtype),
@@ -81,34 +84,6 @@ def gram_svd(A, k, *, n_threads=None):
         A.n_passes - before,
         "gram",
     )
-
-
-def right_factor(W):
-    """Singular values and right vectors of U W^T for an orthonormal U: those of W, transposed.
-
-    Parameters
-    ----------
-    W : ndarray of shape (n, k)
-        A^T U.
-
-    Returns
-    -------
-    s : ndarray of shape (k,)
-        Singular values.
-    Vt : ndarray of shape (k, n)
-        Right vectors.
-    """
-    V, s, _ = linalg.svd(W, full_matrices=False)
-    return s, V.T
-
-
-def check_rank(k, shape):
-    """Return `k` as an int; raise if it is not between 1 and the smaller side of `shape`."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"k must be an int, got {k!r}.")
-    if not 1 <= k <= min(shape):
-        raise ValueError(f"k must be between 1 and {min(shape)} for a matrix of shape {shape}, got {k}.")
-    return int(k)
 
 
 def _check_precision(squares, dtype):

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import linalg
 
 from sklr._backend import as_operand, as_stream, session
-from sklr.sketch import Gaussian
+from sklr.sketch import Gaussian, make_sketch
 
+from ._checks import check_count, check_rank
 from ._result import LowRank
-from .gram import check_rank
 from .orthogonalize import orthonormalize
 
 # The iteration stops when a further pass has lowered the squared error by less than this part of
@@ -46,8 +46,8 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
         Dense, sparse, memory-mapped or chunked.
     k : int
         Number of singular values, at most min(m, n).
-    sketch : Distribution
-        Distribution of Omega^T, from `sklr.sketch`.
+    sketch : str or Distribution
+        Distribution of Omega^T, or its name; see `sklr.sketch.make_sketch`.
     block_size : int, default=None
         b, columns per pass; ``k + n_oversamples`` if None. Small blocks cost fewer flops for the same
         accuracy, large ones fewer passes.
@@ -73,8 +73,10 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
 
     Notes
     -----
-    Per pass ``4 nnz b`` flops, and for a basis of q columns ``8 n q b`` to keep it orthonormal; memory
-    ``2 n q + O(n b)``. Where sigma_k is too small beside sigma_1 for its square to be
+    With m < n it iterates on A^T instead, where the data allow sweeps along columns, so that n below is the
+    shorter side, and takes two more passes of k columns. Per pass ``4 nnz b`` flops, and for a basis of q
+    columns ``8 n q b`` to keep it orthonormal; memory up to ``3 n q`` and n b for every partial sum, of
+    which there are at most three per thread. Where sigma_k is too small beside sigma_1 for its square to be
     held (below 5e-7 sigma_1 in float64), three passes or more of two-sided subspace iteration follow, with
     memory ``2 m q``.
 
@@ -88,44 +90,75 @@ def krylov_svd(A, k, *, sketch, block_size=None, n_oversamples=10, max_passes=40
     --------
     >>> import numpy as np
     >>> from sklr.linalg import krylov_svd
-    >>> from sklr.sketch import Gaussian
+    >>> from sklr.sketch import Gaussian, make_sketch
     >>> A = np.diag(1.0 / np.arange(1, 51))
     >>> krylov_svd(A, 2, sketch=Gaussian(), rng=0).singular_values.round(6)
     array([1. , 0.5])
     """
     A = as_operand(A, name="A")
     k = check_rank(k, A.shape)
-    n = A.shape[1]
-    q_needed = min(k + n_oversamples, *A.shape)
-    b = min(block_size or q_needed, n)
+    q_needed = min(k + check_count("n_oversamples", n_oversamples, 0), *A.shape)
+    b = q_needed if block_size is None else min(check_count("block_size", block_size, 1), *A.shape)
+    check_count("max_passes", max_passes, 1)
     before = A.n_passes
     with session(n_threads):
-        A = A.tiled_by_rows() if A.container != "chunks" else A
-        starts = _start_blocks(sketch, b, n, as_stream(rng), A.dtype)
-        basis = _Basis(n, A.dtype)
-        block = orthonormalize(A.normal_matmat(next(starts)))
-        nothing = found = (np.inf, np.zeros(k))
-        while True:
-            # Two passes at least from a new block: in the first it is nearly all noise.
-            at_start, previous = found, nothing
-            while block.shape[1]:
-                image = A.normal_matmat(block)
-                theta, Y = basis.grow(block, image)
-                found = (
-                    max(A.squared_norm() - theta[-k:].sum(), 0.0),
-                    np.pad(theta[-k:], (max(k - basis.size, 0), 0)),
-                )
-                if basis.size >= k and A.n_passes - before >= max_passes:
-                    return _extract(A, basis, theta, Y, k, before)
-                if basis.size >= q_needed and not _gains(previous, found):
-                    break
-                previous = found
-                block = orthonormalize(image, against=basis.Q)
-            if basis.size >= q_needed and not (_may_hide_copies(found[1], b) and _gains(at_start, found)):
-                return _extract(A, basis, theta, Y, k, before)
-            # The images bring nothing new. A new random block finds further copies of repeated values
-            # and, while the basis is too small, the rest of the range or the null space.
-            block = orthonormalize(next(starts), against=basis.Q)
+        # The shorter side: the basis is as long as it, and so is the sum that every part of a pass makes.
+        is_wide = A.shape[0] < A.shape[1] and A.sweeps_columns
+        side = A.T.tiled_by_rows() if is_wide else A.tiled_by_rows()
+        distribution = make_sketch(sketch, n=side.shape[1], sketch_size=b)
+        starts = _start_blocks(distribution, b, side.shape[1], as_stream(rng), A.dtype)
+        basis, theta, Y = _iterate(side, k, b, q_needed, max_passes, starts)
+        V, s = _extract(side, basis, theta, Y, k)
+        if is_wide:
+            V, s = _right_from_left(side, V)
+    return LowRank(
+        s.astype(A.dtype),
+        np.ascontiguousarray(V.T),
+        float(np.sum(s.astype(np.float64) ** 2)),
+        side.squared_norm(),
+        A.n_passes - before,
+        "krylov",
+    )
+
+
+def _iterate(A, k, b, q_needed, max_passes, starts):
+    """Grow the basis until nothing is gained; return it with the eigenvalues and vectors of Q^T N Q."""
+    first_pass = A.n_passes
+    basis = _Basis(A.shape[1], A.dtype)
+    block = orthonormalize(A.normal_matmat(next(starts)))
+    nothing = found = (np.inf, np.zeros(k))
+    while True:
+        # Two passes at least from a new block: in the first it is nearly all noise.
+        at_start, previous = found, nothing
+        while block.shape[1]:
+            image = A.normal_matmat(block)
+            theta, Y = basis.grow(block, image)
+            found = (
+                max(A.squared_norm() - theta[-k:].sum(), 0.0),
+                np.pad(theta[-k:], (max(k - basis.size, 0), 0)),
+            )
+            if basis.size >= k and A.n_passes - first_pass >= max_passes:
+                return basis, theta, Y
+            if basis.size >= q_needed and not _gains(previous, found):
+                break
+            previous = found
+            block = orthonormalize(image, against=basis.Q)
+        if basis.size >= q_needed and not (_may_hide_copies(found[1], b) and _gains(at_start, found)):
+            return basis, theta, Y
+        # The images bring nothing new. A new random block finds further copies of repeated values
+        # and, while the basis is too small, the rest of the range or the null space.
+        block = orthonormalize(next(starts), against=basis.Q)
+
+
+def _right_from_left(A_T, U):
+    """Right vectors and singular values of A from its left vectors U, in two passes over A^T.
+
+    V spans the range of A^T U, and is rotated to the singular vectors of A V, so that the values belong
+    to A V V^T.
+    """
+    V = _completed(orthonormalize(A_T.matmat(U)), U.shape[1])
+    _, s, Yt = linalg.svd(A_T.rmatmat(V), full_matrices=False)
+    return as_operand(V, name="basis").matmat(Yt.T), s
 
 
 def _gains(before, now):
@@ -158,44 +191,38 @@ class _Basis:
     def __init__(self, n, dtype):
         self._columns = np.empty((n, 0), dtype=dtype, order="F")
         self._T = np.empty((0, 0))
+        self.size = 0
 
     @property
     def Q(self):
-        return self._columns
-
-    @property
-    def size(self):
-        return self._columns.shape[1]
+        return self._columns[:, : self.size]
 
     def grow(self, block, image):
         """Add `block` with ``image = N block``; return the eigenvalues and eigenvectors of the new T."""
-        old = self.size
-        self._columns = np.asfortranarray(np.hstack([self._columns, block]))
-        side = as_operand(self._columns, name="basis").rmatmat(image).astype(np.float64, copy=False)
+        old, self.size = self.size, self.size + block.shape[1]
+        n, capacity = self._columns.shape
+        if self.size > capacity:
+            columns = np.empty((n, max(self.size, 2 * capacity)), dtype=block.dtype, order="F")
+            columns[:, :old] = self._columns[:, :old]
+            self._columns = columns
+        self._columns[:, old : self.size] = block
+        side = as_operand(self.Q, name="basis").rmatmat(image).astype(np.float64, copy=False)
         T = np.empty((self.size, self.size))
         T[:old, :old] = self._T
         T[:, old:] = side
         T[old:, :old] = side[:old].T
         T[old:, old:] = (side[old:] + side[old:].T) / 2
         self._T = T
-        # Divide and conquer: the default driver leaves hundreds of eps in the vectors of a cluster.
-        return linalg.eigh(T, driver="evd")
+        # By divide and conquer: the default of SciPy leaves hundreds of eps in the vectors of a cluster.
+        return np.linalg.eigh(T)
 
 
-def _extract(A, basis, theta, Y, k, before):
+def _extract(A, basis, theta, Y, k):
+    """``(V, s)``: the k leading Ritz vectors and values."""
     if theta[-k] < _PRECISION_MARGIN * np.finfo(A.dtype).eps * theta[-1]:
-        V, s = _two_sided(A, basis.Q, k)
-    else:
-        s = np.sqrt(np.maximum(theta[: -k - 1 : -1], 0))
-        V = as_operand(basis.Q, name="basis").matmat(Y[:, : -k - 1 : -1])
-    return LowRank(
-        s.astype(A.dtype),
-        np.ascontiguousarray(V.T),
-        float(np.sum(s.astype(np.float64) ** 2)),
-        A.squared_norm(),
-        A.n_passes - before,
-        "krylov",
-    )
+        return _two_sided(A, basis.Q, k)
+    s = np.sqrt(np.maximum(theta[: -k - 1 : -1], 0))
+    return as_operand(basis.Q, name="basis").matmat(Y[:, : -k - 1 : -1]), s
 
 
 def _two_sided(A, Q, k):

@@ -54,6 +54,9 @@ def orthonormalize(Y, against=None, n_threads=None):
     """
     Y = np.asarray(Y)
     with session(n_threads):
+        # To about length one by a power of two, which is exact, before anything is squared.
+        _, exponent = np.frexp(np.abs(Y).max(axis=0))
+        Y = np.ldexp(Y, -exponent)
         start = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
         kept = start > 0
         Q = Y[:, kept] / start[kept].astype(Y.dtype)

@@ -5,8 +5,9 @@ import numpy as np
 from sklr._backend import as_operand, as_stream, session
 from sklr.sketch import make_sketch
 
+from ._checks import check_rank
 from .exact import exact_svd
-from .gram import GramPrecisionError, check_rank, gram_svd
+from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
 from .plan import plan_low_rank
 

@@ -80,8 +80,8 @@ def A():
 @pytest.mark.parametrize("make", [np.array, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_one_pass_means_one_pass(A, wrapper, make):
-    """Catches a verb that reads the chunks twice, a check that makes a pass of its own, and a count that differs
-    from what was read."""
+    """Catches a verb that reads the chunks twice, a check that makes a pass of its own, and a count that
+    differs from what was read."""
     factory = CountedChunks(A, make=make)
     base = as_operand(RowChunks(factory, A.shape))
     operand = WRAPPERS[wrapper](base)
@@ -182,7 +182,7 @@ def test_chunks_that_are_held_are_bounded(monkeypatch, n_threads):
     operand = as_operand(RowChunks(factory, (1000, 3)))
     product = operand.rmatmat(np.ones((1000, 1)), n_threads=n_threads)
     assert product[0, 0] == 10 * sum(range(100))
-    # One that is being made, one per thread at work, and what an exception or a frame still holds of the last.
+    # Those that are computed or wait, one that is being made, and what a frame still holds of the last.
     assert peak <= 2 * n_threads + 2
     gc.collect()
     assert not alive
@@ -313,12 +313,12 @@ def test_a_pass_over_a_large_file(large_file, order, mode, verb):
     assert resident_pages(large_file) == 0
     before = anonymous_memory()
     with peaks_of(pages=lambda: resident_pages(large_file), memory=anonymous_memory) as peaks:
-        result = VERBS[verb](operand)
-    # In float64 the file has 2 GB. What is counted here: tiles of 4 MB (8 MB for a Gram matrix), their
-    # temporaries, the result and the partial sums that wait, and pages that the kernel reads around.
-    large_results = 8 * result.nbytes if verb == "matmat" else 0
-    assert peaks["memory"] - before < 96 * MB + large_results
-    assert peaks["pages"] < 64 * MB
+        VERBS[verb](operand)
+    # In float64 the file has 2,048 MB. What is counted here: a few tiles of up to 32 MB, what is multiplied
+    # from the right (32 MB where it is as long as the file), partial sums, and the pages of the tiles.
+    assert peaks["memory"] - before < 256 * MB
+    if (order, verb) != ("F", "gram"):  # where a tile is a piece of every column, and a page may have 2 MB
+        assert peaks["pages"] < 64 * MB
     assert resident_pages(large_file) < 32 * MB
 
 
@@ -456,10 +456,11 @@ def test_a_bad_entry_is_named(container, bad, row, column, verb, wrapper, is_tra
     operand = WRAPPERS[wrapper](as_operand(NAMED[container](A), name="data"))
     if is_transposed and not (container.endswith("chunks") and verb == "gram"):
         operand = operand.T
+    name = "data"
     if container in FLIPPED:
-        row, column = column, row  # as the array that holds the data has them
+        row, column, name = column, row, "X"  # as the array that holds the data has them
     what = "NaN" if np.isnan(bad) else "infinity"
-    expected = f"Input data contains {what}: first seen at row {row}, column {column}"
+    expected = f"Input {name} contains {what}: first seen at row {row}, column {column}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "cpu_count", lambda: n_threads)
         patch.setattr(tiles, "MIN_TILE_BYTES", 1 << 10)
@@ -499,6 +500,7 @@ def test_squares_that_overflow(make, verb):
         VERBS[verb](as_operand(make(A)))
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 @pytest.mark.parametrize("verb", VERBS)
 def test_squares_whose_sum_overflows(verb):
     """Catches a sum of tiles that overflows where no tile does, by tiles of rows and by slabs of columns."""
@@ -578,7 +580,7 @@ def test_no_numbers(X):
     [
         lambda A: iter(A),
         lambda A: (row for row in A),
-        lambda A: map(np.sqrt, A),
+        lambda A: map(np.abs, A),
         lambda A: zip(A, A, strict=True),
         lambda A: enumerate(A),
     ],
@@ -655,8 +657,8 @@ BROKEN = {
 @pytest.mark.parametrize("n_threads", [1, 4])
 @pytest.mark.parametrize("fault", BROKEN)
 def test_chunks_that_are_not_as_promised(A, monkeypatch, fault, n_threads):
-    """Catches chunks that are taken as they come, an error without the number of the chunk, and an operand that
-    a failed pass leaves useless."""
+    """Catches chunks that are taken as they come, an error without the number of the chunk, and an operand
+    that a failed pass leaves useless."""
     monkeypatch.setattr(threads, "cpu_count", lambda: 4)
     chunks_of, message = BROKEN[fault]
     is_broken = True

@@ -718,11 +718,10 @@ def test_grants_under_churn(four_cores, monkeypatch):
     granted = []
     hire = threads._Workers.hire
 
-    def recorded(self, n_wanted, work):
-        helpers = hire(self, n_wanted, work)
+    def recorded(self, n_wanted, work, helpers):
+        hire(self, n_wanted, work, helpers)
         with self._lock:
             granted.append((len(helpers), n_wanted))
-        return helpers
 
     monkeypatch.setattr(threads._Workers, "hire", recorded)
     peak, inside = [], Census()

@@ -19,6 +19,9 @@ from .sketching import sketch, sketch_along_rows
 from .threads import ordered, session
 from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 
+# Squared norms of A for which A^T A keeps its digits, down to singular values of 1e-4 (1e-9) of the largest.
+_SQUARES = {"float32": (1e-30, 1e36), "float64": (1e-290, 1e300)}
+
 
 class Operand(ABC):
     """A real matrix A of shape (m, n), known by its tiles.
@@ -100,7 +103,9 @@ class Operand(ABC):
                     yield lo, hi, tile
                     self._release(single)
 
-            return found, compute(tiles(), part[0][1], part[-1][2])
+            # What overflows in the first sweep is reported in words, at its end.
+            with np.errstate(**({} if squares is None else {"over": "ignore", "invalid": "ignore"})):
+                return found, compute(tiles(), part[0][1], part[-1][2])
 
         def commit_task(found_and_result):
             found, result = found_and_result
@@ -169,7 +174,28 @@ class Operand(ABC):
         total = sum(squares)
         if not math.isfinite(total):
             raise self._overflow(f"has entries of about {math.sqrt(max(squares) / self.shape[1]):.3g}")
+        if total == 0:
+            largest = max(self._largest_entry(task) for task in self._tasks())
+            if largest > 0:
+                raise ValueError(
+                    f"The squares of {self.name} underflow: its largest entry is {largest:.3g}. "
+                    f"Divide {self.name} by its largest entry first."
+                )
         return total
+
+    def _largest_entry(self, task):
+        return max(np.abs(piece).max() for _, _, piece in self._load(task)[2].dense_pieces())
+
+    def _check_squares(self):
+        """Raise if products with A^T A would leave the range of the dtype."""
+        low, high = _SQUARES[self.dtype.name]
+        if self._squared_norm != 0 and not low <= self._squared_norm <= high:
+            raise ValueError(
+                f"{self.name} has Frobenius norm {math.sqrt(self._squared_norm):.3g}, whose square is too "
+                f"{'small' if self._squared_norm < low else 'large'} for products in {self.dtype.name}. "
+                f"Divide {self.name} by its largest entry"
+                f"{' or convert it to float64' if self.dtype == np.float32 else ''} first."
+            )
 
     def _overflow(self, found):
         return ValueError(
@@ -217,7 +243,9 @@ class Operand(ABC):
         """
         Z = self._panel(Z, self.shape[1], "Z")
         with session(n_threads):
-            return self._sum(lambda lo, hi, tile, out: tile.add_rmatmat(tile.matmat(Z), out), Z.shape)
+            product = self._sum(lambda lo, hi, tile, out: tile.add_rmatmat(tile.matmat(Z), out), Z.shape)
+        self._check_squares()
+        return product
 
     def gram(self, n_threads=None):
         """A^T A, a float64 ndarray of shape (n, n), in one pass.
@@ -228,7 +256,9 @@ class Operand(ABC):
         small dense pieces.
         """
         with session(n_threads):
-            return gram(self)
+            G = gram(self)
+        self._check_squares()
+        return G
 
     def sketch(self, S, n_threads=None):
         """S A for a sketch operator S of shape (d, m); a csr_array when S and A are both sparse. One pass.

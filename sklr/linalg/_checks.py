@@ -10,3 +10,12 @@ def check_count(name, value, low):
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")
     return int(value)
+
+
+def check_rank(k, shape):
+    """Return `k` as an int; raise if it is not between 1 and the smaller side of `shape`."""
+    if isinstance(k, bool) or not isinstance(k, Integral):
+        raise TypeError(f"k must be an int, got {k!r}.")
+    if not 1 <= k <= min(shape):
+        raise ValueError(f"k must be between 1 and {min(shape)} for a matrix of shape {shape}, got {k}.")
+    return int(k)

@@ -42,6 +42,7 @@ class Operand(ABC):
 
     def __init__(self):
         self._squared_norm = None
+        self._lost = []  # largest entries of tiles whose squares sum to zero
 
     # -- what a kind of matrix implements -----------------------------------------------
 
@@ -128,7 +129,7 @@ class Operand(ABC):
 
         self._sweep(compute_tiles, tasks=tasks, load=load)
 
-    def _sum(self, add, shape, tasks=None, n_parts=N_PARTS, dtype=None):
+    def _sum(self, add, shape, tasks=None, n_parts=None, dtype=None):
         """The sum that ``add(lo, hi, tile, out)`` makes over all tiles, in one pass."""
 
         def add_tiles(tiles, first, last, out):
@@ -137,21 +138,30 @@ class Operand(ABC):
 
         return self._sum_of_parts(add_tiles, shape, tasks, n_parts, dtype)
 
-    def _sum_of_parts(self, add_tiles, shape, tasks=None, n_parts=N_PARTS, dtype=None):
+    def _sum_of_parts(self, add_tiles, shape, tasks=None, n_parts=None, dtype=None):
         """The sum of what ``add_tiles(tiles, first, last, out)`` makes of every run of tiles, in one pass.
 
         Tiles are added up in `n_parts` partial sums of the operand's dtype (`dtype`), and these in float64.
         """
         total = np.zeros(shape)
         dtype = dtype or self.dtype
+        if n_parts is None:
+            # A part must do more than be added: for sparse data, several products per column.
+            n_parts = min(N_PARTS, max(self.nnz // (8 * self.shape[1]), 4))
+        spare = []  # memory that is new to the process costs more than the sum that it holds
 
         def compute(tiles, first, last):
-            part = np.zeros(shape, dtype=dtype)
+            try:
+                part = spare.pop()
+                part.fill(0)
+            except IndexError:
+                part = np.zeros(shape, dtype=dtype)
             add_tiles(tiles, first, last, part)
             return part
 
         def commit(part):
             np.add(total, part, out=total)
+            spare.append(part)
 
         tasks = self._tasks() if tasks is None else tasks
         self._sweep(compute, commit, in_parts(tasks, n_parts))
@@ -161,6 +171,8 @@ class Operand(ABC):
         """The squared norm of a tile; an error that names the entry if it is not finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             square = tile.squared_norm()
+            if square == 0:  # zeros, or entries whose squares are: looked at while they are at hand
+                self._lost.append(tile.largest())
             if math.isfinite(square):
                 return square
             if task is None:  # not a row tile: look for the row tile with the entry
@@ -174,17 +186,15 @@ class Operand(ABC):
         total = sum(squares)
         if not math.isfinite(total):
             raise self._overflow(f"has entries of about {math.sqrt(max(squares) / self.shape[1]):.3g}")
+        lost, self._lost = self._lost, []
         if total == 0:
-            largest = max(self._largest_entry(task) for task in self._tasks())
+            largest = max(lost, default=0)
             if largest > 0:
                 raise ValueError(
                     f"The squares of {self.name} underflow: its largest entry is {largest:.3g}. "
                     f"Divide {self.name} by its largest entry first."
                 )
         return total
-
-    def _largest_entry(self, task):
-        return max(np.abs(piece).max() for _, _, piece in self._load(task)[2].dense_pieces())
 
     def _check_squares(self):
         """Raise if products with A^T A would leave the range of the dtype."""

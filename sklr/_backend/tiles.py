@@ -122,6 +122,10 @@ class DenseTile:
         flat = self.array.ravel(order="K").astype(np.float64, copy=False)
         return float(flat @ flat)
 
+    def largest(self):
+        """The largest absolute entry."""
+        return float(np.abs(self.array).max())
+
     def column_sums(self):
         """The sum of every column, in float64."""
         return np.ones(self.array.shape[0]) @ self.array.astype(np.float64, copy=False)
@@ -253,6 +257,13 @@ class SparseTile:
             data = self._scaled_matrix().data.astype(np.float64, copy=False)
             return float(data @ data)
         return float(self.column_squares().sum())
+
+    def largest(self):
+        """The largest absolute entry; an upper bound of it where the tile is shifted."""
+        largest = float(np.abs(self._scaled_matrix().data).max(initial=0))
+        if self.left is not None:
+            largest += float(np.abs(self.left).max() * np.abs(self.right).max())
+        return largest
 
     def column_sums(self):
         """The sum of every column, in float64."""

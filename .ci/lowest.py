@@ -1,6 +1,6 @@
 """Print pip constraints that hold every dependency of pyproject.toml at its lower bound.
 
-    python3 .ci/lowest.py test > lowest.txt
+    python3 .ci/lowest.py test plot > lowest.txt
 
 reads the run-time dependencies and those of the extras named, and prints one ``name==version`` for each.
 A requirement of any other form than ``name>=version`` is an error: a dependency without a lower bound

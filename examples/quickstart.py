@@ -36,10 +36,13 @@ FIGURE = Path("quickstart.png")
 
 def load():
     """Return the name of the data, X and y, and the ranks worth trying."""
-    mnist = Path(os.environ.get("SKLR_DATA", "")) / "images_mnist" / "mnist_train_20k.npz"
-    if "SKLR_DATA" in os.environ and mnist.is_file():
-        with np.load(mnist) as arrays:
-            return "MNIST", arrays["X"].astype(np.float32), arrays["y"], [10, 20, 40, 80]
+    folder = os.environ.get("SKLR_DATA")
+    if folder:
+        mnist = Path(folder) / "images_mnist" / "mnist_train_20k.npz"
+        if mnist.is_file():
+            with np.load(mnist) as arrays:
+                return "MNIST", arrays["X"].astype(np.float32), arrays["y"], [10, 20, 40, 80]
+        print(f"SKLR_DATA is set, but there is no file {mnist}: taking scikit-learn's digits")
     X, y = load_digits(return_X_y=True)
     return "scikit-learn's digits", X.astype(np.float32), y, [5, 10, 20, 30, 40]
 

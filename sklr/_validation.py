@@ -1,8 +1,9 @@
 """From what users pass to an operand, with scikit-learn's checks and no pass over the data."""
 
+import numpy as np
 from sklearn.utils.validation import validate_data
 
-from sklr._backend import RowChunks, as_operand
+from sklr._backend import Operand, RowChunks, Transposed, as_operand
 
 
 def validate_operand(estimator, X, *, reset):
@@ -15,7 +16,7 @@ def validate_operand(estimator, X, *, reset):
     ----------
     estimator : estimator
         Whose input it is.
-    X : array-like, sparse matrix or array, DataFrame, np.memmap or RowChunks
+    X : array-like, sparse matrix or array, DataFrame, np.memmap, RowChunks or operand
         The samples.
     reset : bool
         True in ``fit``, False in methods of a fitted estimator.
@@ -26,7 +27,12 @@ def validate_operand(estimator, X, *, reset):
     """
     if hasattr(X, "__next__"):
         return as_operand(X)  # raises, naming the remedy
-    if not isinstance(X, RowChunks):
+    if np.ma.isMaskedArray(X) and np.ma.is_masked(X):
+        raise ValueError(
+            "X is a masked array with masked entries, which would be taken for data. Impute them first, "
+            "as X.filled(value) does."
+        )
+    if not isinstance(X, (RowChunks, Operand, Transposed)):
         X = validate_data(
             estimator,
             X,

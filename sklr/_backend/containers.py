@@ -125,6 +125,10 @@ class MappedOperand(DenseOperand):
             self._unreleased = 0
             self._release_span(self._array)
 
+    def _end_sweep(self):
+        if self._map is not None:
+            self._release_span(self._array)
+
     def _release_span(self, view):
         first = last = view.__array_interface__["data"][0]
         for size, stride in zip(view.shape, view.strides, strict=True):

@@ -93,6 +93,7 @@ def _blocked_gram(A):
 
         ordered(fill, tasks, squares.append)
         ordered(add_block, pairs)
+    A._source._end_sweep()
     for left, right in pairs:
         if left != right:
             G[right, left] = G[left, right].T

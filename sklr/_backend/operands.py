@@ -42,7 +42,7 @@ class Operand(ABC):
 
     def __init__(self):
         self._squared_norm = None
-        self._lost = []  # largest entries of tiles whose squares sum to zero
+        self._lost = []  # largest entries of tiles that are not zero but whose squares are
 
     # -- what a kind of matrix implements -----------------------------------------------
 
@@ -56,6 +56,9 @@ class Operand(ABC):
 
     def _release(self, task):  # noqa: B027 - only mapped data have something to let go
         """The tile of `task` will not be used again in this sweep."""
+
+    def _end_sweep(self):  # noqa: B027 - as above
+        """No tile will be used again in this sweep."""
 
     def _column_slab(self, lo, hi):
         """All rows of the columns ``lo:hi`` as a tile, or None where only rows can be had."""
@@ -117,6 +120,7 @@ class Operand(ABC):
 
         self._source.counter.n_passes += 1
         ordered(compute_task, tasks, commit_task)
+        self._source._end_sweep()
         if squares is not None:
             self._squared_norm = self._finite_sum(squares)
 
@@ -171,7 +175,7 @@ class Operand(ABC):
         """The squared norm of a tile; an error that names the entry if it is not finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             square = tile.squared_norm()
-            if square == 0:  # zeros, or entries whose squares are: looked at while they are at hand
+            if square == 0 and tile.is_tiny():  # looked at while it is at hand
                 self._lost.append(tile.largest())
             if math.isfinite(square):
                 return square

@@ -122,6 +122,10 @@ class DenseTile:
         flat = self.array.ravel(order="K").astype(np.float64, copy=False)
         return float(flat @ flat)
 
+    def is_tiny(self):
+        """Whether a tile whose squares sum to zero has entries other than zero."""
+        return self.array.any()
+
     def largest(self):
         """The largest absolute entry."""
         return float(np.abs(self.array).max())
@@ -257,6 +261,12 @@ class SparseTile:
             data = self._scaled_matrix().data.astype(np.float64, copy=False)
             return float(data @ data)
         return float(self.column_squares().sum())
+
+    def is_tiny(self):
+        """Whether a tile whose squares sum to zero has entries other than zero."""
+        if self.matrix.dtype != np.float64:
+            return False  # the squares of float32 do not underflow in float64
+        return self.scaled(row_scale=np.full(self.matrix.shape[0], 2.0**500)).squared_norm() > 0
 
     def largest(self):
         """The largest absolute entry; an upper bound of it where the tile is shifted."""

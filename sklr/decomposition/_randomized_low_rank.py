@@ -5,7 +5,13 @@ import warnings
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
@@ -13,7 +19,7 @@ from sklr._backend import as_operand, session
 from sklr._validation import validate_operand
 from sklr.base import draw_seed, unchanged_on_error
 from sklr.linalg import centered, plan_low_rank, relative_error, truncated_svd
-from sklr.sketch import Distribution, make_sketch
+from sklr.sketch import make_sketch
 
 # Whose lines a warning does not point to.
 _LIBRARIES = ("sklr", "sklearn", "joblib")
@@ -37,7 +43,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     Parameters
     ----------
     n_components : int, default=2
-        Rank k. More than min(n_samples, n_features) is clipped, with a warning.
+        Rank k, at least 1. More than min(n_samples, n_features) is clipped, with a warning.
     n_oversamples : int, default=10
         Columns of the Krylov basis beyond k; looked at by "krylov" only, and at least 0.
     sketch : str or Distribution, default="auto"
@@ -52,7 +58,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         prediction).
     n_threads : int, default=None
         At most so many threads; None means what this process may use. The fitted attributes have the same
-        bits on any number of threads.
+        bits on any number of threads, for equal values in equal containers (Notes).
     random_state : int, RandomState instance or None, default=None
         Where the start block comes from; an int for reproducible results.
 
@@ -78,10 +84,11 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     Raises
     ------
     ValueError
-        From `fit` and `transform`: X is empty, complex or holds NaN or infinity; a parameter is out of
-        range or does not go with another one. The estimator is left as it was.
+        From `fit` and `transform`: X is empty, complex, or holds NaN, infinity or masked entries; a
+        parameter is out of range or does not go with another one; every solver of ``solver="auto"`` would
+        take too much memory. The estimator is left as it was.
     TypeError
-        X is an iterator: wrap it in `sklr.linalg.RowChunks`.
+        X is an iterator: wrap it in `sklr.linalg.RowChunks`. Or a parameter is of the wrong type.
 
     See Also
     --------
@@ -91,15 +98,24 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     -----
     With (m, n) the shape, q = min(m, n), p = max(m, n), b the block size and nnz the entries:
 
-    ========  =====================================  ===============  ==================
-    solver    flops                                  passes           memory
-    ========  =====================================  ===============  ==================
-    gram      p q^2 + 4/3 q^3                        1 (wide: 2)      3 q^2
-    krylov    4 nnz b passes + 8 n b^2 passes^2      about k/b + 6    2 n b passes
-    exact     6 p q^2 + 16 q^3                       1                3 p q
-    ========  =====================================  ===============  ==================
+    ========  =====================================  ============================  ==================
+    solver    flops                                  passes                        memory
+    ========  =====================================  ============================  ==================
+    gram      p q^2 + 4/3 q^3                        1 (m < n: 2)                  3 q^2
+    krylov    4 nnz b passes + 8 q b^2 passes^2      about k/b + 6 (m < n: + 2)    3 q b passes
+    exact     6 p q^2 + 16 q^3                       1                             3 p q
+    ========  =====================================  ============================  ==================
 
     and one pass for the means, one for the error estimate where it is below 1e-6. `transform` takes one pass.
+    "krylov" works along the longer side where only rows can be swept, in chunks and in mapped arrays in C
+    order: then with n for q and without the two more passes. "gram" and "krylov" sweep sparse data along
+    rows if m >= n and along columns if not: CSC with m >= n and CSR with m < n are converted once, which is
+    one more pass and a copy of the data.
+
+    The fitted attributes are a function of the values, the container (memory order, sparse format, mapped or
+    not, chunks) and the seed: the same matrix in another container gives the same numbers to rounding, not
+    the same bits. Where joblib runs searches in processes it hands large arrays to them memory-mapped, so
+    equal bits in all of them need data that are mapped from the start, or too small for that.
 
     Not for: all singular vectors (use LAPACK), or a spectrum without decay, whose best approximation is poor
     too; `error_estimate_` says so.
@@ -123,9 +139,9 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     """
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": "no_validation",  # these two have remedies of their own: `_check_parameters`
         "n_oversamples": [Interval(Integral, 0, None, closed="left")],
-        "sketch": [str, Distribution],  # `make_sketch` knows the names, and suggests one of them
+        "sketch": "no_validation",
         "center": ["boolean"],
         "solver": [StrOptions({"auto", "gram", "krylov", "exact"})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
@@ -156,8 +172,9 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks} of shape (n_samples, n_features)
-            Training data. float32 is computed in float32, integers in float64.
+        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
+            Training data. float32 is computed in float32, integers in float64. Operands are those of
+            `sklr.linalg.as_operand`, `row_weighted` and so on.
         y : Ignored
             Present for the interface.
 
@@ -171,8 +188,10 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X):
+        self._check_parameters()
         A = validate_operand(self, X, reset=True)
-        plan = self._plan(A)
+        self._plan(A)  # what cannot be done is refused before the first pass
+        passes_before = A.n_passes
         with session(self.n_threads):
             rank = self._clipped_rank(A)
             mean = None
@@ -186,7 +205,6 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 solver=self.solver,
                 sketch=self.sketch,
                 n_oversamples=self.n_oversamples,
-                plan=plan,
                 rng=seed,
             )
             Vt = _with_positive_peaks(result.right_vectors)
@@ -200,7 +218,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         else:
             vars(self).pop("mean_", None)
         self.error_estimate_ = error
-        self.n_passes_ = A.n_passes
+        self.n_passes_ = A.n_passes - passes_before
         self.solver_ = result.solver
         return self
 
@@ -209,7 +227,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             Training data.
         y : Ignored
             Present for the interface.
@@ -226,7 +244,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             Data with the features that were fitted.
 
         Returns
@@ -273,7 +291,7 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             The data; they are not read.
 
         Returns
@@ -281,21 +299,32 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         sklr.linalg.LowRankPlan
             The solver, its block size and passes, and the predicted cost of every candidate.
         """
-        return self._plan(as_operand(X))
+        self._check_parameters()
+        return self._plan(validate_operand(clone(self), X, reset=True))  # the clone gets the feature names
+
+    def _check_parameters(self):
+        """What scikit-learn's constraints cannot say, or say without the remedy."""
+        if not isinstance(self.n_components, Integral) or isinstance(self.n_components, bool):
+            raise TypeError(
+                f"n_components must be an int, got {self.n_components!r}. A fraction of the variance, 'auto' "
+                "or None cannot be asked for: pass an int, the rank."
+            )
+        if self.n_components < 1:
+            raise ValueError(f"n_components must be at least 1, got {self.n_components}.")
+        if isinstance(self.n_oversamples, bool):  # an Integral, which scikit-learn lets pass
+            raise TypeError(f"n_oversamples must be an int, got {self.n_oversamples!r}.")
+        if self._sketch_given():
+            make_sketch(self.sketch)
+
+    def _sketch_given(self):
+        return not (isinstance(self.sketch, str) and self.sketch == "auto")
 
     def _plan(self, A):
-        for name in ("n_components", "n_oversamples"):
-            value = getattr(self, name)
-            if isinstance(value, bool):  # an Integral, which scikit-learn lets pass
-                raise TypeError(f"{name} must be an int, got {value!r}.")
-        sketch_given = self.sketch != "auto"
-        if sketch_given:
-            make_sketch(self.sketch)
         return plan_low_rank(
             A,
             min(self.n_components, *A.shape),
             solver=self.solver,
-            sketch_given=sketch_given,
+            sketch_given=self._sketch_given(),
             n_oversamples=self.n_oversamples,
         )
 

@@ -5,16 +5,14 @@ import numpy as np
 from sklr._backend import as_operand, as_stream, session
 from sklr.sketch import make_sketch
 
-from ._checks import check_rank
+from ._checks import check_count, check_rank
 from .exact import exact_svd
 from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
 from .plan import plan_low_rank
 
 
-def truncated_svd(
-    A, k, *, solver="auto", sketch="auto", n_oversamples=10, plan=None, rng=None, n_threads=None
-):
+def truncated_svd(A, k, *, solver="auto", sketch="auto", n_oversamples=10, rng=None, n_threads=None):
     """Leading singular values and right singular vectors, by the cheapest solver that can give them.
 
     A_hat = A V V^T, where the columns of V are the k leading right singular vectors, exactly
@@ -32,9 +30,7 @@ def truncated_svd(
     sketch : str or Distribution, default="auto"
         Start block of "krylov". Anything but "auto" restricts the choice to solvers that sketch.
     n_oversamples : int, default=10
-        Columns of the Krylov basis beyond k.
-    plan : LowRankPlan, default=None
-        A plan made before; `solver` is not looked at then.
+        Columns of the Krylov basis beyond k; at least 0.
     rng : None, int, Generator or Stream, default=None
         Where the start block comes from.
     n_threads : int, default=None
@@ -50,8 +46,11 @@ def truncated_svd(
     ------
     GramPrecisionError
         A ValueError: ``solver="gram"`` was asked for and cannot resolve the spectrum.
+    TypeError
+        If a parameter is of the wrong type.
     ValueError
-        If a parameter is out of range or A holds NaN or infinity.
+        If a parameter is out of range, no family of sketches has the name, `plan_low_rank` finds no solver,
+        or A holds NaN or infinity.
 
     Notes
     -----
@@ -67,8 +66,11 @@ def truncated_svd(
     """
     A = as_operand(A, name="A")
     k = check_rank(k, A.shape)
+    n_oversamples = check_count("n_oversamples", n_oversamples, 0)
     sketch_given = not (isinstance(sketch, str) and sketch == "auto")
-    plan = plan or plan_low_rank(A, k, solver=solver, sketch_given=sketch_given, n_oversamples=n_oversamples)
+    if sketch_given:
+        sketch = make_sketch(sketch)
+    plan = plan_low_rank(A, k, solver=solver, sketch_given=sketch_given, n_oversamples=n_oversamples)
     before = A.n_passes
     with session(n_threads):
         chosen = plan.solver
@@ -83,9 +85,12 @@ def truncated_svd(
         if chosen == "exact":
             result = exact_svd(A, k)
         else:
-            size = min(plan.block_size, A.shape[1])
-            distribution = make_sketch(sketch, n=A.shape[1], sketch_size=size)
             result = krylov_svd(
-                A, k, sketch=distribution, block_size=size, n_oversamples=n_oversamples, rng=as_stream(rng)
+                A,
+                k,
+                sketch=sketch,
+                block_size=plan.block_size,
+                n_oversamples=n_oversamples,
+                rng=as_stream(rng),
             )
     return result._replace(n_passes=A.n_passes - before)

@@ -149,9 +149,7 @@ class Distribution(ABC):
                 f"sketch_size={sketch_size} is larger than the sketched axis (n={n}): such a sketch "
                 f"would enlarge the problem. Use a sketch_size of at most {n}, or no sketch."
             )
-        dtype = np.dtype(dtype)
-        if dtype not in (np.dtype(np.float64), np.dtype(np.float32)):
-            raise ValueError(f"dtype must be float64 or float32, got {dtype}.")
+        dtype = _check_dtype(dtype)
         self._validate(sketch_size, n)
         return self._make(sketch_size, n, as_stream(rng), dtype)
 
@@ -224,6 +222,7 @@ class SketchOperator(ABC):
 
     needs_all_rows = False
     is_sparse = False
+    __array_ufunc__ = None  # so that NumPy leaves ``X @ S`` to `__rmatmul__`
 
     def __init__(self, distribution, shape, stream, dtype):
         self.distribution = type(distribution)(**deepcopy(distribution.get_params()))
@@ -282,10 +281,11 @@ class SketchOperator(ABC):
         Raises
         ------
         ValueError
-            If not ``0 <= lo <= hi <= n``.
+            If not ``0 <= lo <= hi <= n``, or if `dtype` is another one.
         """
         lo, hi = _check_range("columns", lo, hi, self.shape[1])
-        return self._astype(self._submatrix(0, self.shape[0], lo, hi), dtype or self.dtype)
+        dtype = self.dtype if dtype is None else _check_dtype(dtype)
+        return self._astype(self._submatrix(0, self.shape[0], lo, hi), dtype)
 
     def rows(self, lo, hi, dtype=None):
         """Return some rows of S; no others are generated.
@@ -305,10 +305,11 @@ class SketchOperator(ABC):
         Raises
         ------
         ValueError
-            If not ``0 <= lo <= hi <= sketch_size``.
+            If not ``0 <= lo <= hi <= sketch_size``, or if `dtype` is another one.
         """
         lo, hi = _check_range("rows", lo, hi, self.shape[0])
-        return self._astype(self._submatrix(lo, hi, 0, self.shape[1]), dtype or self.dtype)
+        dtype = self.dtype if dtype is None else _check_dtype(dtype)
+        return self._astype(self._submatrix(lo, hi, 0, self.shape[1]), dtype)
 
     def toarray(self):
         """Return S as an array: ``sketch_size * n`` entries, for looking and for tests.
@@ -391,6 +392,16 @@ class SketchOperator(ABC):
     def __matmul__(self, A):
         return self.apply(A)
 
+    def __rmatmul__(self, X):
+        # X S = (S^T X^T)^T. Who meant to sketch the columns of X is told so by the shapes.
+        if sparse.issparse(X) or np.ndim(X) not in (1, 2) or np.shape(X)[-1] != self.shape[0]:
+            kind = "a sparse X" if sparse.issparse(X) else "X"
+            raise ValueError(
+                f"X @ S needs a dense X with {self.shape[0]} columns (the size of the sketch), got {kind} of "
+                f"shape {np.shape(X)}. To sketch the columns of X, write X @ S.T."
+            )
+        return self.T.apply(np.asarray(X).T).T
+
     @property
     def T(self):
         """The adjoint S^T, of shape ``(n, sketch_size)``, with `apply` and `toarray`."""
@@ -453,6 +464,8 @@ class AdjointSketch:
         That of S.
     """
 
+    __array_ufunc__ = None  # as in `SketchOperator`
+
     def __init__(self, sketch):
         self._sketch = sketch
         self.shape = sketch.shape[::-1]
@@ -498,6 +511,9 @@ class AdjointSketch:
     def __matmul__(self, Y):
         return self.apply(Y)
 
+    def __rmatmul__(self, X):
+        return self._sketch.apply(X) if np.ndim(X) == 1 else self._sketch.apply_right(X)
+
     def toarray(self):
         """Return S^T as an ndarray of ``n * sketch_size`` entries."""
         return self._sketch.toarray().T
@@ -512,6 +528,13 @@ def _check_size(name, value, low):
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")
     return int(value)
+
+
+def _check_dtype(dtype):
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise ValueError(f"dtype must be float64 or float32, got {dtype}.")
+    return dtype
 
 
 def _check_range(what, lo, hi, n):

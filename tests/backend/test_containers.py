@@ -110,6 +110,33 @@ def test_the_squared_norm_comes_with_the_first_pass(A, wrapper):
     assert factory.n_calls == operand.n_passes == 1
 
 
+@pytest.mark.parametrize("make", [np.array, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_zeros_are_read_once(wrapper, make):
+    """Catches a second look at data without a norm: zeros, or entries whose squares are."""
+    factory = CountedChunks(np.zeros(SHAPE), make=make)
+    operand = WRAPPERS[wrapper](as_operand(RowChunks(factory, SHAPE)))
+    operand.toarray()
+    assert factory.n_calls == operand.n_passes == 1
+
+
+def test_a_large_matrix_without_entries():
+    """Catches a sparse matrix that is looked at entry by entry because it has none."""
+    for make in (sparse.csr_array, sparse.csc_array):
+        operand = as_operand(make((10**6, 10**6)))
+        assert operand.squared_norm() == 0
+        assert not operand.column_means().any()
+
+
+def test_tiny_entries_are_found_in_one_pass():
+    """Catches squares that underflow, by a second look at all data."""
+    for make in (np.array, sparse.csr_array):
+        factory = CountedChunks(np.full(SHAPE, 1e-170), make=make)
+        with pytest.raises(ValueError, match="squares of X underflow: its largest entry is 1e-170"):
+            as_operand(RowChunks(factory, SHAPE)).column_means()
+        assert factory.n_calls == 1
+
+
 def test_the_mean_is_found_in_one_pass(A):
     """Catches a mean that is computed again by every verb."""
     factory = CountedChunks(A)

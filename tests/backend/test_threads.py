@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import sklr
 from sklr._backend import as_operand, check_n_threads, cpu_count, ordered, session, threads
 
-PATIENCE = 60  # seconds after which something is taken to hang
+PATIENCE = 40  # seconds after which something is taken to hang
 
 
 def blas_threads():
@@ -211,6 +211,23 @@ def test_stop_iteration_in_a_task_is_an_error(four_cores, n_threads):
         run_ordered(compute, range(10), n_threads=n_threads)
 
 
+def test_a_failure_that_comes_first_in_time_only(four_cores):
+    """Catches the error of a later task that is raised because it was there first."""
+    later_has_failed = threading.Event()
+
+    def compute(i):
+        if i == 1:
+            later_has_failed.set()
+            raise Failure(1)
+        if i == 0:
+            assert later_has_failed.wait(PATIENCE)
+            time.sleep(0.02)
+            raise Failure(0)
+
+    with pytest.raises(Failure, match="0"):
+        run_ordered(compute, range(10), n_threads=2)
+
+
 def test_the_pool_works_after_a_failure(four_cores):
     """Catches a helper or a count that a failure leaves behind."""
     for _ in range(20):
@@ -257,16 +274,17 @@ def test_a_task_that_calls_back_is_serial(four_cores, n_threads):
 
         def inner(j):
             inside.add(threading.get_ident())
+            time.sleep(0.001)  # a helper would get its turn
             return i * j
 
         with session():
-            ordered(inner, range(20), committed.append)
+            ordered(inner, range(8), committed.append)
         assert inside == {threading.get_ident()} or n_threads == 1
         return sum(committed)
 
     sums = []
-    run_ordered(compute, range(30), sums.append, n_threads)
-    assert sums == [190 * i for i in range(30)]
+    run_ordered(compute, range(12), sums.append, n_threads)
+    assert sums == [28 * i for i in range(12)]
 
 
 def test_a_task_that_asks_for_threads_is_serial(four_cores):
@@ -275,12 +293,12 @@ def test_a_task_that_asks_for_threads_is_serial(four_cores):
     def compute(i):
         inside = set()
         with session(4):
-            ordered(lambda j: inside.add(threading.get_ident()), range(20))
+            ordered(lambda j: (inside.add(threading.get_ident()), time.sleep(0.001)), range(8))
         return inside == {threading.get_ident()}
 
     serial = []
-    run_ordered(compute, range(30), serial.append, 4)
-    assert all(serial)
+    run_ordered(compute, range(12), serial.append, 2)
+    assert serial == [True] * 12
 
 
 def test_an_interrupt_stops_cleanly():
@@ -751,21 +769,23 @@ def test_helpers_leave_when_a_caller_comes(four_cores):
 
     def compute(i):
         with started:
-            assert gate.acquire(timeout=PATIENCE)
+            gate.acquire()
 
     long_call = threading.Thread(target=run_ordered, args=(compute, range(40)), daemon=True)
     long_call.start()
-    assert wait_until(lambda: started.now == 4)
-    assert threads._workers.active == 4
-    with session():
-        assert threads._workers.active == 5
-        gate.release(12)
-        # One of them may be enough; all that look while there is one too many go.
-        assert wait_until(lambda: threads._workers.active <= 4 and started.now <= 3)
-        inside = []
-        ordered(lambda i: inside.append(threading.get_ident()), range(10))
-        assert len(inside) == 10
-    gate.release(100)
+    try:
+        assert wait_until(lambda: started.now == 4)
+        assert threads._workers.active == 4
+        with session():
+            assert threads._workers.active == 5
+            gate.release(12)
+            # One that goes may be enough; all that look while there is one too many go.
+            assert wait_until(lambda: threads._workers.active <= 4 and started.now <= 3)
+            inside = []
+            ordered(lambda i: inside.append(threading.get_ident()), range(10))
+            assert len(inside) == 10
+    finally:
+        gate.release(100)
     long_call.join(PATIENCE)
     assert not long_call.is_alive()
     assert threads._workers.active == 0
@@ -990,10 +1010,10 @@ def test_a_fork_waits_until_a_limit_is_set_or_restored():
             set_threads = threads._set_blas_threads
 
             def set_slowly(library, n_threads):
-                set_threads(library, n_threads)
                 if slow.is_set():
                     halfway.set()
                     time.sleep(0.2)
+                set_threads(library, n_threads)
 
             threads._set_blas_threads = set_slowly
 

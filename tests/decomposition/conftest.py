@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from sklr.linalg import RowChunks
 
@@ -40,3 +41,16 @@ def data():
     X[rng.random(X.shape) > 0.25] = 0
     X.flags.writeable = False
     return X
+
+
+@pytest.fixture(scope="session")
+def at_any_threads():
+    """Function ``call -> results`` of ``call(n_threads)``: on one thread, then on two while BLAS has four of its own."""
+
+    def results(call):
+        with threadpool_limits(1, user_api="blas"):
+            one = call(1)
+        with threadpool_limits(4, user_api="blas"):
+            return one, call(2)
+
+    return results

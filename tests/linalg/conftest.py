@@ -91,3 +91,16 @@ def sine_between():
         return np.linalg.norm(Vt.T - Wt.T @ (Wt @ Vt.T))
 
     return sine
+
+
+@pytest.fixture(scope="session")
+def at_any_threads():
+    """Function ``call -> results`` of ``call(n_threads)``: on one thread, then on two while BLAS has four of its own."""
+
+    def results(call):
+        with threadpool_limits(1, user_api="blas"):
+            one = call(1)
+        with threadpool_limits(4, user_api="blas"):
+            return one, call(2)
+
+    return results

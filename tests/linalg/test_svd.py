@@ -202,15 +202,6 @@ def test_auto_falls_back_where_squares_do_not_suffice(matrix, error_of):
         truncated_svd(A, 35, solver="gram")
 
 
-def test_plan_made_before(matrix):
-    """A plan that is given and not followed, or its block size."""
-    A = as_operand(matrix(160, 70, SPECTRA["slow decay"]))
-    plan = plan_low_rank(A, 5, solver="krylov")
-    assert truncated_svd(A, 5, plan=plan, rng=0).solver == "krylov"
-    few = truncated_svd(A, 5, plan=plan._replace(block_size=1), rng=0)
-    assert few.n_passes > truncated_svd(A, 5, plan=plan, rng=0).n_passes
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -249,13 +240,13 @@ def test_bad_matrices_are_named(solver, contained):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_same_bits_on_any_number_of_threads(solver, contained):
+def test_same_bits_on_any_number_of_threads(solver, contained, at_any_threads):
     """A reduction in the order in which threads finish, in any container."""
     X = np.random.default_rng(0).standard_normal((4000, 120))
     if "chunks" in contained.kind:
         X = X[:800]
     A = contained(X)
-    one, two = (truncated_svd(A, 5, solver=solver, rng=0, n_threads=n) for n in (1, 2))
+    one, two = at_any_threads(lambda n: truncated_svd(A, 5, solver=solver, rng=0, n_threads=n))
     np.testing.assert_array_equal(one.singular_values, two.singular_values)
     np.testing.assert_array_equal(one.right_vectors, two.right_vectors)
     assert one[2:] == two[2:]

@@ -32,7 +32,8 @@ def test_missing_file_is_said(quickstart, tmp_path, monkeypatch, capsys):
     assert quickstart.load()[0] == "scikit-learn's digits"
     said = capsys.readouterr().out
     assert said.count("\n") == 1
-    assert "SKLR_DATA" in said and str(tmp_path) in said and "mnist_train_20k.npz" in said and "digits" in said
+    for part in ("SKLR_DATA", str(tmp_path), "mnist_train_20k.npz", "digits"):
+        assert part in said
 
 
 def test_data_of_the_folder(quickstart, tmp_path, monkeypatch, capsys):

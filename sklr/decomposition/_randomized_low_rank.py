@@ -107,10 +107,10 @@ class RandomizedLowRank(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ========  =====================================  ============================  ==================
 
     and one pass for the means, one for the error estimate where it is below 1e-6. `transform` takes one pass.
-    "krylov" works along the longer side where only rows can be swept, in chunks and in mapped arrays in C
-    order: then with n for q and without the two more passes. "gram" and "krylov" sweep sparse data along
-    rows if m >= n and along columns if not: CSC with m >= n and CSR with m < n are converted once, which is
-    one more pass and a copy of the data.
+    With m < n and data of which only rows can be swept, chunks and mapped arrays in C order, "krylov" has n
+    in place of q and not the two more passes. "gram" and "krylov" sweep sparse data along rows if m >= n and
+    along columns if m < n: CSC in the first case and CSR in the second are converted once, which is one more
+    pass and a copy of the data.
 
     The fitted attributes are a function of the values, the container (memory order, sparse format, mapped or
     not, chunks) and the seed: the same matrix in another container gives the same numbers to rounding, not

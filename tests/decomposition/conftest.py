@@ -45,7 +45,7 @@ def data():
 
 @pytest.fixture(scope="session")
 def at_any_threads():
-    """Function ``call -> results`` of ``call(n_threads)``: on one thread, then on two while BLAS has four of its own."""
+    """Function ``call -> results`` of ``call(n_threads)``: on one thread; on two while BLAS has four."""
 
     def results(call):
         with threadpool_limits(1, user_api="blas"):

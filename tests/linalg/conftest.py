@@ -31,7 +31,7 @@ def _matrix(m, n, s, seed):
 
 @pytest.fixture(scope="session")
 def matrix():
-    """Function ``(m, n, spectrum, seed=0) -> read-only array`` with those singular values, vectors at random."""
+    """Function ``(m, n, spectrum, seed=0) -> read-only array`` of that spectrum, with random vectors."""
     return lambda m, n, spectrum, seed=0: _matrix(m, n, tuple(map(float, spectrum)), seed)
 
 
@@ -95,7 +95,7 @@ def sine_between():
 
 @pytest.fixture(scope="session")
 def at_any_threads():
-    """Function ``call -> results`` of ``call(n_threads)``: on one thread, then on two while BLAS has four of its own."""
+    """Function ``call -> results`` of ``call(n_threads)``: on one thread; on two while BLAS has four."""
 
     def results(call):
         with threadpool_limits(1, user_api="blas"):

@@ -21,10 +21,10 @@ def test_factor_three_is_as_safe_as_it_says():
 def known_error(matrix, lapack_svd, error_of):
     """Function ``(error, rank of the residual, seed) -> (A, Vt, relative error by NumPy)``."""
 
-    def make(error, residual_rank=20, seed=0, dtype=np.float64):
+    def make(error, residual_rank=20, seed=0, dtype=np.float64, m=150):
         s = np.r_[np.linspace(2, 1, 10), np.full(residual_rank, 1.0)]
         s[10:] *= error * np.linalg.norm(s[:10]) / np.sqrt(residual_rank)
-        A = matrix(150, 60, s, seed).astype(dtype)
+        A = matrix(m, 60, s, seed).astype(dtype)
         Vt = lapack_svd(A)[1][:10].astype(dtype)
         return A, Vt, error_of(A, Vt) / np.linalg.norm(A.astype(np.float64))
 
@@ -79,10 +79,10 @@ def test_naive_difference_would_be_useless(known_error):
 
 @pytest.mark.parametrize("error", [0.9, 0.1, 2e-2])
 def test_norm_identity_float32(error, known_error):
-    """float32 sums of squares."""
-    A, Vt, truth = known_error(error, dtype=np.float32)
+    """float32 sums of squares: in float64 the errors of the float32 products average out."""
+    A, Vt, truth = known_error(error, dtype=np.float32, m=20_000)
     eps = float(np.finfo(np.float32).eps)
-    assert relative_error(A, Vt) == pytest.approx(truth, rel=20 * eps / error**2)
+    assert relative_error(A, Vt) == pytest.approx(truth, rel=0.2 * eps / error**2)
 
 
 @pytest.mark.parametrize("error", [5e-3, 1e-3, 1e-4, 1e-5])

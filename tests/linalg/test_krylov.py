@@ -37,10 +37,10 @@ def assert_orthonormal(Vt, units=50):
 def test_excess_error_over_seeds(decay, k, seed, matrix, error_of):
     """An iteration that stops too early, or a basis that loses what it had.
 
-    For a start block Omega the excess error is proportional to ||Omega_2 Omega_1^+||^2 (the parts beyond and
-    within the leading k vectors), and with p = 10 columns more than k the chance that this is t times its typical
-    value falls as t^-(p+1)/2. Over 100 seeds the median is at most 3e-6 and the largest 2e-5 for these spectra, so
-    2e-3 is passed by chance with a probability far below 1e-6.
+    For a start block Omega the excess error is proportional to ||Omega_2 Omega_1^+||^2 (the parts beyond
+    and within the leading k vectors), and with p = 10 columns more than k the chance that this is t times
+    its typical value falls as t^-(p+1)/2. Over 100 seeds the median is at most 3e-6 and the largest 2e-5 for
+    these spectra, so 2e-3 is passed by chance with a probability far below 1e-6.
     """
     s = DECAYING[decay]
     A = matrix(250, 120, s)
@@ -49,7 +49,7 @@ def test_excess_error_over_seeds(decay, k, seed, matrix, error_of):
     error = error_of(A, result.right_vectors)
     assert error <= best * (1 + 2e-3) + 20 * EPS * s[0]
     assert_orthonormal(result.right_vectors)
-    # Cauchy: a Ritz value is never above its singular value, and the squares miss what the error has too much.
+    # Cauchy: no Ritz value is above its singular value, and the squares miss what the error has too much.
     assert np.all(result.singular_values <= s[:k] * (1 + 1e-12) + 20 * EPS * s[0])
     missed = s[:k] ** 2 - result.singular_values**2
     assert missed.sum() <= (error**2 - best**2) * (1 + 1e-6) + 100 * EPS * s[0] ** 2

@@ -119,7 +119,7 @@ def test_smallest_and_square_panels(shape):
     [(np.float64, 1.0), (np.float64, 1e-3), (np.float64, 1e-9), (np.float32, 1.0), (np.float32, 1e-3)],
 )
 def test_orthogonal_to_a_given_basis(outside, dtype):
-    """One projection only: it leaves ``eps / outside`` in the basis, for columns that are mostly in its span."""
+    """One projection only: of columns that are mostly in its span, it leaves ``eps / outside`` there."""
     eps = np.finfo(dtype).eps
     rng = np.random.default_rng(5)
     whole = np.linalg.qr(rng.standard_normal((800, 25)))[0]

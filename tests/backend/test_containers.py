@@ -331,11 +331,18 @@ def large_file(tmp_path_factory):
 @needs_proc
 @pytest.mark.parametrize(
     ("order", "mode", "verb"),
-    [("C", "r", "normal_matmat"), ("C", "r+", "column_means"), ("F", "r", "rmatmat"), ("F", "r", "gram")],
+    [
+        ("C", "r", "normal_matmat"),
+        ("C", "r+", "column_means"),
+        ("F", "r", "rmatmat"),
+        ("F", "r", "gram"),
+        ("reversed", "r", "column_means"),
+    ],
 )
 def test_a_pass_over_a_large_file(large_file, order, mode, verb):
     """Catches pages that pile up behind the pass, and memory that grows with the file."""
-    X = np.memmap(large_file, dtype=np.uint8, mode=mode, shape=LARGE, order=order)
+    X = np.memmap(large_file, dtype=np.uint8, mode=mode, shape=LARGE, order="F" if order == "F" else "C")
+    X = X[::-1] if order == "reversed" else X
     operand = as_operand(X)
     assert resident_pages(large_file) == 0
     before = anonymous_memory()

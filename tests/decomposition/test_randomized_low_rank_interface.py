@@ -326,6 +326,17 @@ BAD_DATA = {
     "nan in csr": (sparse.csr_array(bad_entry(np.nan)), ValueError, "X contains NaN.*row 7, column 3"),
     "nan in csc": (sparse.csc_array(bad_entry(np.nan)), ValueError, "X contains NaN.*row 7, column 3"),
     "squares overflow": (bad_entry(1e200), ValueError, "squares of X overflow.*1e.?200.*Divide X by"),
+    "squares underflow": (GOOD * 1e-170, ValueError, "squares of X underflow.*e-170.*Divide X by"),
+    "float32 squares overflow": (
+        (GOOD * 1e20).astype(np.float32),
+        ValueError,
+        "square is too large for products in float32.*Divide X by .* or convert",
+    ),
+    "float32 squares underflow": (
+        (GOOD * 1e-23).astype(np.float32),
+        ValueError,
+        "square is too small for products in float32.*Divide X by .* or convert",
+    ),
     "complex": (GOOD * 1j, ValueError, "Complex data not supported"),
     "complex csr": (sparse.csr_array(GOOD * 1j), ValueError, "Complex data not supported"),
     "strings": (np.array([["a", "b"], ["c", "d"]]), ValueError, "Convert your data to numeric"),

@@ -9,11 +9,12 @@ from sklr.linalg import (
     RowChunks,
     as_operand,
     centered,
+    krylov_svd,
     plan_low_rank,
     relative_error,
     truncated_svd,
 )
-from sklr.sketch import SparseStack
+from sklr.sketch import Gaussian, SparseStack
 
 EPS = np.finfo(float).eps
 SOLVERS = ("gram", "krylov", "exact")
@@ -186,6 +187,16 @@ def test_auto_takes_the_planned_solver(matrix):
         assert truncated_svd(A, k).solver == plan_low_rank(as_operand(A), k).solver
     assert truncated_svd(A, 4, sketch="gaussian", rng=0).solver == "krylov"
     assert truncated_svd(A, 4, sketch=SparseStack(2), rng=0).solver == "krylov"
+
+
+def test_blocks_are_those_of_the_plan(matrix):
+    """A block size that is planned and not used."""
+    A = matrix(160, 70, SPECTRA["slow decay"])
+    block_size = plan_low_rank(as_operand(A), 30, solver="krylov").block_size
+    result = truncated_svd(A, 30, solver="krylov", rng=0)
+    for other, same in [(block_size, True), (block_size + 1, False)]:
+        expected = krylov_svd(A, 30, sketch=Gaussian(), block_size=other, rng=0).right_vectors
+        assert np.array_equal(result.right_vectors, expected) == same
 
 
 def test_auto_falls_back_where_squares_do_not_suffice(matrix, error_of):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from sklr._backend import Operand, RowChunks, Transposed, as_operand
+from sklr._backend import Operand, RowChunks, Transposed, as_operand, compute_dtype
 
 
 def validate_operand(estimator, X, *, reset):
@@ -25,6 +25,8 @@ def validate_operand(estimator, X, *, reset):
     -------
     Operand or Transposed
     """
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        compute_dtype(X.dtype, "X")  # raises; scikit-learn's message would print the array
     if hasattr(X, "__next__"):
         return as_operand(X)  # raises, naming the remedy
     if np.ma.isMaskedArray(X) and np.ma.is_masked(X):

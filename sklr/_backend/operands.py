@@ -266,8 +266,8 @@ class Operand(ABC):
 
         ``m n^2`` flops dense, the sum of squared row counts sparse. Extra memory: up to 1,024 columns
         2 n^2 per thread; above, the columns are blocked, with a slab of 4,096 rows (sparse: 256 MB of partial
-        sums). A shifted sparse operand whose shift is large beside its spread takes a second pass, through
-        small dense pieces.
+        sums). A shifted sparse operand takes a second pass to check its digits, and where its shift is large
+        beside its spread a third one, through small dense pieces.
         """
         with session(n_threads):
             G = gram(self)

@@ -311,7 +311,8 @@ class _OrderedRun:
         if self._failures:
             # Tasks are pulled in order, so every task before this one was tried: which error
             # is raised does not depend on the number of threads.
-            raise self._failures[min(self._failures)]
+            interrupts = [f for f in self._failures.values() if not isinstance(f, Exception)]
+            raise interrupts[0] if interrupts else self._failures[min(self._failures)]
 
 
 def ordered(compute, tasks, commit=None):

@@ -28,6 +28,8 @@ N_TILES = 32
 N_PARTS = 32
 TILE_NNZ = 1 << 18
 MIN_TILE_NNZ = 1 << 14
+# float32 entries that are converted at a time where sums are in float64: their copy stays in cache.
+_CONVERTED = 1 << 16
 
 
 def row_bounds(n_rows, row_bytes, min_rows=MIN_TILE_ROWS):
@@ -119,8 +121,15 @@ class DenseTile:
 
     def squared_norm(self):
         """Sum of the squared entries, in float64 whatever the dtype."""
-        flat = self.array.ravel(order="K").astype(np.float64, copy=False)
-        return float(flat @ flat)
+        flat = self.array.ravel(order="K")
+        if flat.dtype == np.float64:
+            return float(flat @ flat)
+        total, piece = 0.0, np.empty(min(_CONVERTED, flat.size))
+        for lo in range(0, flat.size, _CONVERTED):
+            part = piece[: flat.size - lo]
+            part[:] = flat[lo : lo + _CONVERTED]
+            total += float(part @ part)
+        return total
 
     def is_tiny(self):
         """Whether a tile whose squares sum to zero has entries other than zero."""

@@ -1,5 +1,6 @@
 """What must not grow with the data, leak, or leave the range of a dtype in silence."""
 
+import threading
 import tracemalloc
 
 import numpy as np
@@ -129,3 +130,20 @@ def test_squares_that_are_all_zero_are_refused():
     with pytest.raises(ValueError, match="The squares of X underflow: its largest entry is 1e-170"):
         as_operand(np.full((5, 4), 1e-170)).squared_norm()
     assert as_operand(np.zeros((5, 4))).squared_norm() == 0
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_interrupt_is_not_swallowed(n_threads):
+    """Catches Ctrl-C that turns into the error of an earlier task, which a program may catch and go on."""
+    second_runs = threading.Event()
+
+    def compute(i):
+        if i == 0:
+            second_runs.wait(0.2)
+            raise ValueError("an ordinary error")
+        second_runs.set()
+        raise KeyboardInterrupt
+
+    expected = KeyboardInterrupt if n_threads == 2 and threads.cpu_count() > 1 else ValueError
+    with session(n_threads), pytest.raises(expected):
+        ordered(compute, [0, 1])

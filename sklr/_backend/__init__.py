@@ -2,12 +2,13 @@
 
 from .containers import RowChunks, as_operand, centered, row_weighted, scaled
 from .dtypes import compute_dtype
-from .operands import Operand, Transposed
+from .operands import Operand, RangeError, Transposed
 from .streams import Stream, as_stream
 from .threads import check_n_threads, cpu_count, ordered, session
 
 __all__ = [
     "Operand",
+    "RangeError",
     "RowChunks",
     "Stream",
     "Transposed",

@@ -40,6 +40,10 @@ class _Source(Operand):
     def _source(self):
         return self
 
+    def _dense(self, array):
+        """Another form of the data, in memory, whose passes are counted here."""
+        return DenseOperand(array, self.name, self._flipped, self.counter)
+
     @abstractmethod
     def _raw(self, task):
         """``(values, rows, columns)`` of the user's entries of a task, for the words of an error."""

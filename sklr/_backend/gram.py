@@ -73,6 +73,7 @@ def _blocked_gram(A):
     pairs = [(left, right) for i, left in enumerate(spans) for right in spans[i:]]
     G = np.zeros((n, n))
     squares = []
+    sums = np.zeros(n) if A._sums_columns else None
     A._source.counter.n_passes += 1
     for tasks, rows in _slabs(A, _SLAB_ROWS):
         slab = np.empty((rows, n), dtype=A.dtype)
@@ -83,19 +84,27 @@ def _blocked_gram(A):
             square = A._finite_square(tile, task)
             for a, b, array in tile.dense_pieces():
                 slab[lo - first + a : lo - first + b] = array
+            found = square, None if sums is None else tile.column_sums()
             A._release(task)
-            return square
+            return found
+
+        def note(found):
+            squares.append(found[0])
+            if sums is not None:
+                np.add(sums, found[1], out=sums)
 
         def add_block(pair, slab=slab):
             left, right = pair
             # Blocks are disjoint and every block sees the slabs in row order.
             G[left, right] += slab[:, left].T @ slab[:, right]
 
-        ordered(fill, tasks, squares.append)
+        ordered(fill, tasks, note)
         ordered(add_block, pairs)
     A._source._end_sweep()
     for left, right in pairs:
         if left != right:
             G[right, left] = G[left, right].T
     A._squared_norm = A._finite_sum(squares)
+    if sums is not None:
+        A._column_sums = sums
     return G

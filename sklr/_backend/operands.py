@@ -21,6 +21,12 @@ from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 
 # Squared norms of A for which A^T A keeps its digits, down to singular values of 1e-4 (1e-9) of the largest.
 _SQUARES = {"float32": (1e-30, 1e36), "float64": (1e-290, 1e300)}
+# Centring leaves errors of about so many eps of the entries, one from the mean and one from the difference.
+_ROUNDING = 4
+
+
+class RangeError(ValueError):
+    """The squares of the entries leave the range of the dtype: divide the data, or compute in float64."""
 
 
 class Operand(ABC):
@@ -42,6 +48,8 @@ class Operand(ABC):
 
     def __init__(self):
         self._squared_norm = None
+        self._column_sums = None
+        self._sums_columns = False
         self._lost = []  # largest entries of tiles that are not zero but whose squares are
 
     # -- what a kind of matrix implements -----------------------------------------------
@@ -94,9 +102,11 @@ class Operand(ABC):
         load_rows = load is None
         load = load or self._load
         squares = [] if self._squared_norm is None else None
+        sums = np.zeros(self.shape[1]) if squares is not None and self._sums_columns and load_rows else None
 
         def compute_task(task):
             found = []
+            part_sums = None if sums is None else np.zeros(self.shape[1])
             part = task if isinstance(task, list) else [task]
 
             def tiles():
@@ -104,17 +114,21 @@ class Operand(ABC):
                     lo, hi, tile = load(single)
                     if squares is not None:
                         found.append(self._finite_square(tile, single if load_rows else None))
+                    if sums is not None:
+                        np.add(part_sums, tile.column_sums(), out=part_sums)
                     yield lo, hi, tile
                     self._release(single)
 
             # What overflows in the first sweep is reported in words, at its end.
             with np.errstate(**({} if squares is None else {"over": "ignore", "invalid": "ignore"})):
-                return found, compute(tiles(), part[0][1], part[-1][2])
+                return found, part_sums, compute(tiles(), part[0][1], part[-1][2])
 
         def commit_task(found_and_result):
-            found, result = found_and_result
+            found, part_sums, result = found_and_result
             if squares is not None:
                 squares.extend(found)
+            if sums is not None:
+                np.add(sums, part_sums, out=sums)
             if commit is not None:
                 commit(result)
 
@@ -123,6 +137,7 @@ class Operand(ABC):
         self._source._end_sweep()
         if squares is not None:
             self._squared_norm = self._finite_sum(squares)
+            self._column_sums = sums
 
     def _each(self, compute, tasks=None, load=None):
         """One pass that calls ``compute(lo, hi, tile)`` for every tile."""
@@ -194,17 +209,22 @@ class Operand(ABC):
         if total == 0:
             largest = max(lost, default=0)
             if largest > 0:
-                raise ValueError(
+                raise RangeError(
                     f"The squares of {self.name} underflow: its largest entry is {largest:.3g}. "
                     f"Divide {self.name} by its largest entry first."
                 )
-        return total
+        # What is left of constant columns after centring is rounding, not data.
+        return 0.0 if total <= self._rounding_square() else total
+
+    def _rounding_square(self):
+        """A squared norm that rounding alone may have, because the entries are differences."""
+        return 0.0
 
     def _check_squares(self):
         """Raise if products with A^T A would leave the range of the dtype."""
         low, high = _SQUARES[self.dtype.name]
         if self._squared_norm != 0 and not low <= self._squared_norm <= high:
-            raise ValueError(
+            raise RangeError(
                 f"{self.name} has Frobenius norm {math.sqrt(self._squared_norm):.3g}, whose square is too "
                 f"{'small' if self._squared_norm < low else 'large'} for products in {self.dtype.name}. "
                 f"Divide {self.name} by its largest entry"
@@ -212,7 +232,7 @@ class Operand(ABC):
             )
 
     def _overflow(self, found):
-        return ValueError(
+        return RangeError(
             f"The squares of {self.name} overflow: it {found}. Divide {self.name} by its largest entry first."
         )
 
@@ -283,11 +303,16 @@ class Operand(ABC):
         with session(n_threads):
             return sketch(self, S)
 
+    def expect_column_means(self):
+        """Have the first sweep over the rows gather the column sums too, so that `column_means` is free."""
+        self._sums_columns = True
+
     def column_means(self, n_threads=None):
-        """The mean of every column, float64 of shape (n,). One pass."""
-        with session(n_threads):
-            sums = self._sum(_add_column_sums, self.shape[1:], dtype=np.float64)
-        return sums / self.shape[0]
+        """The mean of every column, float64 of shape (n,). One pass; see `expect_column_means`."""
+        if self._column_sums is None:
+            with session(n_threads):
+                self._column_sums = self._sum(_add_column_sums, self.shape[1:], dtype=np.float64)
+        return self._column_sums / self.shape[0]
 
     def _by_row(self, of_tile, n_threads):
         """``of_tile(tile)``, one float64 per row, for all rows."""
@@ -332,6 +357,14 @@ class Operand(ABC):
     def scaled(self, row_scale=None, column_scale=None):
         """diag(row_scale) A diag(column_scale) as an operand."""
         return _Scaled(self, row_scale, column_scale)
+
+    def astype(self, dtype):
+        """A in float32 or float64 as an operand: tiles are converted as they are loaded."""
+        return self if self.dtype == dtype else _Converted(self, dtype)
+
+    def held(self):
+        """The matrix as a dense operand in memory, of m n entries, that counts passes with this one. One pass."""
+        return self._source._dense(self.toarray())
 
     # -- private ------------------------------------------------------------------------------
 
@@ -423,6 +456,10 @@ class _Shifted(_Wrapper):
     def _unshifted(self):
         return self._base
 
+    def _rounding_square(self):
+        norm = self._base._squared_norm or 0.0
+        return (_ROUNDING * np.finfo(self.dtype).eps) ** 2 * norm + self._base._rounding_square()
+
 
 class _Scaled(_Wrapper):
     def __init__(self, base, row_scale, column_scale):
@@ -444,6 +481,32 @@ class _Scaled(_Wrapper):
     def _unshifted(self):
         inner = self._base._unshifted()
         return self if inner is self._base else _Scaled(inner, self._row_scale, self._column_scale)
+
+    def _rounding_square(self):
+        largest = 1.0
+        for scale in (self._row_scale, self._column_scale):
+            if scale is not None:
+                largest *= float(np.abs(scale).max()) ** 2
+        return largest * self._base._rounding_square()
+
+
+class _Converted(_Wrapper):
+    def __init__(self, base, dtype):
+        super().__init__(base)
+        self.dtype = np.dtype(dtype)
+
+    def _change(self, tile, rows, columns):
+        return tile.astype(self.dtype)
+
+    def _retiled_transpose(self):
+        return self._base._retiled_transpose().astype(self.dtype)
+
+    def _unshifted(self):
+        inner = self._base._unshifted()
+        return self if inner is self._base else inner.astype(self.dtype)
+
+    def _rounding_square(self):
+        return self._base._rounding_square()
 
 
 class Transposed:
@@ -526,6 +589,17 @@ class Transposed:
     def toarray(self, n_threads=None):
         """B^T as an ndarray."""
         return self._base.toarray(n_threads).T
+
+    def expect_column_means(self):
+        """Nothing: the columns are rows of B, and their means take a pass of their own."""
+
+    def held(self):
+        """B^T as a dense operand in memory; see `Operand.held`."""
+        return Transposed(self._base.held())
+
+    def astype(self, dtype):
+        """B^T in float32 or float64; see `Operand.astype`."""
+        return self if self.dtype == dtype else Transposed(self._base.astype(dtype))
 
     def shifted(self, left, right):
         """B^T - left right^T."""

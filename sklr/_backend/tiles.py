@@ -92,6 +92,11 @@ class DenseTile:
             array = array * row_scale[:, None]
         return DenseTile(array)
 
+    def astype(self, dtype):
+        """The tile in another dtype; what leaves the range of float32 becomes infinite."""
+        with np.errstate(over="ignore"):
+            return DenseTile(self.array.astype(dtype, copy=False))
+
     def matmat(self, Z, out=None):
         """``tile @ Z``, written to `out` if there is one."""
         return np.matmul(self.array, Z, out=out)
@@ -196,6 +201,15 @@ class SparseTile:
             None if self.left is None else _product(self.left, row_scale),
             None if self.right is None else _product(self.right, column_scale),
         )
+
+    def astype(self, dtype):
+        """The tile in another dtype; what leaves the range of float32 becomes infinite."""
+        parts = (self.row_scale, self.column_scale, self.left, self.right)
+        with np.errstate(over="ignore"):
+            return SparseTile(
+                self.matrix.astype(dtype, copy=False),
+                *(None if part is None else part.astype(dtype, copy=False) for part in parts),
+            )
 
     def matmat(self, Z, out=None):
         """``tile @ Z``, written to `out` if there is one."""

@@ -8,6 +8,10 @@ from .krylov import krylov_svd
 from .operand import RowChunks, as_operand, centered, row_weighted, scaled
 from .orthogonalize import orthonormalize
 from .plan import LowRankPlan, plan_low_rank
+from .rangefinder import find_range
+from .rank import rank_rule
+from .single_pass import single_pass_svd
+from .subspace import subspace_svd
 from .svd import truncated_svd
 
 __all__ = [
@@ -18,12 +22,16 @@ __all__ = [
     "as_operand",
     "centered",
     "exact_svd",
+    "find_range",
     "gram_svd",
     "krylov_svd",
     "orthonormalize",
     "plan_low_rank",
+    "rank_rule",
     "relative_error",
     "row_weighted",
     "scaled",
+    "single_pass_svd",
+    "subspace_svd",
     "truncated_svd",
 ]

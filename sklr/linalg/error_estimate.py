@@ -11,7 +11,7 @@ _IDENTITY_MARGIN = 1e3
 _IDENTITY_FLOOR = 1e-12
 
 
-def relative_error(A, Vt, *, captured=None, squared_norm=None, rng=0, n_threads=None):
+def relative_error(A, Vt, *, captured=None, squared_norm=None, precision=None, rng=0, n_threads=None):
     """Relative Frobenius error of projecting the rows of A onto orthonormal rows.
 
     Estimates ``||A - A V V^T||_F / ||A||_F``. Where it is above 1e-6 (float32: 1e-2), by the identity
@@ -31,6 +31,8 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, rng=0, n_threads=
         ``||A V||_F^2`` where it is known; otherwise it takes one pass.
     squared_norm : float, default=None
         ``||A||_F^2`` where it is known; otherwise it comes from the first pass over A.
+    precision : float, default=None
+        Relative precision of `captured`; eps of the dtype of A if None.
     rng : None, int, Generator or Stream, default=0
         Where G comes from.
     n_threads : int, default=None
@@ -70,7 +72,8 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, rng=0, n_threads=
         if total == 0:
             return 0.0
         square = 1 - captured / total
-        if square > max(_IDENTITY_MARGIN * np.finfo(A.dtype).eps, _IDENTITY_FLOOR):
+        precision = precision or np.finfo(A.dtype).eps
+        if square > max(_IDENTITY_MARGIN * precision, _IDENTITY_FLOOR):
             return float(np.sqrt(square))
         V = Vt.T.astype(np.float64, copy=False)
         G = as_stream(rng).generator("error_estimate").standard_normal((A.shape[1], N_PROBES))

@@ -5,11 +5,11 @@ from scipy import linalg
 
 from sklr._backend import as_operand, session
 
-from ._checks import check_rank
-from ._result import LowRank
+from ._result import low_rank, zero_low_rank
+from .rank import rank_rule
 
 
-def exact_svd(A, k, *, n_threads=None):
+def exact_svd(A, k, *, tol=None, n_threads=None):
     """Leading singular values and right vectors from LAPACK's full SVD of the dense matrix.
 
     The reference that the other solvers are compared with, and the right choice for small or very
@@ -19,25 +19,27 @@ def exact_svd(A, k, *, n_threads=None):
     ----------
     A : matrix or operand of shape (m, n)
         Sparse, memory-mapped and chunked data are made one dense array of m n entries.
-    k : int
-        Number of singular values to keep, at most min(m, n).
+    k : int, float, "auto" or None
+        Number of singular values to keep, or how to choose it: see `rank_rule`.
+    tol : float, default=None
+        Relative Frobenius error to reach with the fewest singular values, at most `k`.
     n_threads : int, default=None
         For reading A only: LAPACK runs on one thread.
 
     Returns
     -------
     LowRank
-        `singular_values`, `right_vectors`, `captured`, `n_passes` and `solver`.
+        Singular values, right vectors and how good they are.
 
     Raises
     ------
-    ValueError
-        If `k` is out of range or A holds NaN or infinity.
+    TypeError, ValueError
+        If `k` or `tol` is of the wrong type or out of range, or A holds NaN or infinity.
 
     Notes
     -----
-    With q = min(m, n), p = max(m, n): about ``6 p q^2 + 16 q^3`` flops and memory ``3 p q``. Not for large
-    matrices.
+    With q = min(m, n), p = max(m, n): about ``6 p q^2 + 16 q^3`` flops and memory ``3 p q``; two passes, of
+    which the second measures the residuals. Not for large matrices.
 
     Examples
     --------
@@ -47,16 +49,15 @@ def exact_svd(A, k, *, n_threads=None):
     array([3., 2.])
     """
     A = as_operand(A, name="A")
-    k = check_rank(k, A.shape)
+    rule = rank_rule(k, A.shape, tol)
     before = A.n_passes
     with session(n_threads):
-        _, s, Vt = linalg.svd(A.toarray(), full_matrices=False, overwrite_a=True)
-    squares = s.astype(np.float64) ** 2
-    return LowRank(
-        s[:k],
-        np.ascontiguousarray(Vt[:k]),
-        float(squares[:k].sum()),
-        float(squares.sum()),
-        A.n_passes - before,
-        "exact",
-    )
+        array = A.toarray()
+        total = A.squared_norm()
+        if total == 0:
+            return zero_low_rank(A, rule.choose(np.zeros(min(A.shape)), 0.0), before, "exact")
+        U, s, Vt = linalg.svd(array, full_matrices=False, overwrite_a=True)
+        kept = rule.choose(s.astype(np.float64) ** 2, total, complete=True)
+        U, s, V = U[:, :kept], s[:kept], Vt[:kept].T
+        residuals = s * np.linalg.norm(A.rmatmat(U) - V * s, axis=0)
+    return low_rank(A, s, V, residuals, total, before, "exact")

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from sklr._backend import as_operand, session
+from sklr._backend import as_operand, as_stream, session
 
 # Cholesky QR squares the condition number of the panel, whose columns have been scaled to length
 # one; it is used while the smallest diagonal entry of the factor stays above eps**0.25, so that two
@@ -11,7 +11,7 @@ from sklr._backend import as_operand, session
 _CHOLESKY_FLOOR_POWER = 0.25
 
 
-def orthonormalize(Y, against=None, n_threads=None):
+def orthonormalize(Y, against=None, lengths=None, n_threads=None):
     """Orthonormal basis of the columns of a tall panel, by Cholesky QR twice with a safe fallback.
 
     Returns Q with ``Q^T Q = I``, ``against^T Q = 0`` and, where nothing is dropped,
@@ -23,6 +23,9 @@ def orthonormalize(Y, against=None, n_threads=None):
         The panel, n >= l; float64 or float32. It is not changed.
     against : ndarray of shape (n, q), default=None
         Orthonormal columns that the result must be orthogonal to.
+    lengths : ndarray of shape (l,), default=None
+        Y is what one projection off `against` has left of columns of these lengths, and is not projected a
+        first time. None: Y has not been projected.
     n_threads : int, default=None
         At most so many threads; None means what this process may use. The bits of the result do not depend
         on it.
@@ -54,20 +57,32 @@ def orthonormalize(Y, against=None, n_threads=None):
     """
     Y = np.asarray(Y)
     with session(n_threads):
-        # To about length one by a power of two, which is exact, before anything is squared.
-        _, exponent = np.frexp(np.abs(Y).max(axis=0))
-        Y = np.ldexp(Y, -exponent)
-        start = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
-        kept = start > 0
-        Q = Y[:, kept] / start[kept].astype(Y.dtype)
+        is_projected = lengths is not None
+        if lengths is None:
+            # To about length one by a power of two, which is exact, before anything is squared.
+            _, exponent = np.frexp(np.abs(Y).max(axis=0))
+            Y = np.ldexp(Y, -exponent)
+            lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
+        kept = lengths > 0
+        Q = Y[:, kept] / lengths[kept].astype(Y.dtype)
         for _ in range(2):
             if Q.shape[1] == 0:
                 break
-            if against is not None and against.shape[1]:
+            if against is not None and against.shape[1] and not is_projected:
                 basis = as_operand(against, name="basis")
                 Q = Q - basis.matmat(basis.rmatmat(Q))
+            is_projected = False
             Q = _one_round(Q)
     return Q
+
+
+def completed(Q, k):
+    """Q with orthonormal columns added until there are k, for a matrix of lower rank than was asked for."""
+    missing = k - Q.shape[1]
+    if missing <= 0:
+        return Q
+    extra = as_stream(0).generator("completion").standard_normal((Q.shape[0], missing))
+    return np.hstack([Q, orthonormalize(extra.astype(Q.dtype), against=Q)])
 
 
 def _one_round(Y):

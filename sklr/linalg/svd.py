@@ -2,50 +2,81 @@
 
 import numpy as np
 
-from sklr._backend import as_operand, as_stream, session
+from sklr._backend import RangeError, as_operand, as_stream, session
 from sklr.sketch import make_sketch
 
-from ._checks import check_count, check_rank
+from ._checks import check_count
+from .convergence import check_accuracy
 from .exact import exact_svd
 from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
-from .plan import plan_low_rank
+from .orthogonalize import orthonormalize
+from .plan import MAX_MEMORY, plan_low_rank
+from .rank import PRECISION_MARGIN, rank_rule
+from .single_pass import single_pass_svd
+from .subspace import subspace_svd
 
 
-def truncated_svd(A, k, *, solver="auto", sketch="auto", n_oversamples=10, rng=None, n_threads=None):
+def truncated_svd(
+    A,
+    k,
+    *,
+    tol=None,
+    accuracy=None,
+    solver="auto",
+    sketch="auto",
+    n_oversamples=10,
+    max_iter=100,
+    max_memory=MAX_MEMORY,
+    rng=None,
+    n_threads=None,
+    callback=None,
+):
     """Leading singular values and right singular vectors, by the cheapest solver that can give them.
 
     A_hat = A V V^T, where the columns of V are the k leading right singular vectors, exactly
-    (`gram_svd`, `exact_svd`) or nearly (`krylov_svd`).
+    (`gram_svd`, `exact_svd`) or nearly (`krylov_svd`, `subspace_svd`, `single_pass_svd`).
 
     Parameters
     ----------
     A : matrix or operand of shape (m, n)
         Dense, sparse, memory-mapped or chunked.
-    k : int
-        Rank, at most min(m, n).
-    solver : {"auto", "gram", "krylov", "exact"}, default="auto"
+    k : int, float, "auto" or None
+        int: the rank, at most min(m, n). float in (0, 1): the smallest rank that holds this part of
+        ||A||_F^2. "auto": singular values above the optimal hard threshold. None: all. See `rank_rule`.
+    tol : float, default=None
+        Relative Frobenius error ||A - A_hat||_F / ||A||_F to reach with the smallest rank, at most `k`.
+    accuracy : float, default=None
+        Relative accuracy of the singular values that iterations have to reach; None: until a pass
+        gains little, see `krylov_svd`.
+    solver : {"auto", "gram", "krylov", "subspace", "single_pass", "exact"}, default="auto"
         "auto" is what `plan_low_rank` chooses from shapes; if that is "gram" and the spectrum turns out to
         need more precision, the next in the plan.
     sketch : str or Distribution, default="auto"
-        Start block of "krylov". Anything but "auto" restricts the choice to solvers that sketch.
+        Start block of the iterations. Anything but "auto" restricts the choice to solvers that sketch.
     n_oversamples : int, default=10
-        Columns of the Krylov basis beyond k; at least 0.
+        Columns beyond k of the solvers that sketch; at least 0.
+    max_iter : int, default=100
+        Passes of an iteration at most.
+    max_memory : int, default=2 GiB
+        Bytes beside the data that a solver may take.
     rng : None, int, Generator or Stream, default=None
         Where the start block comes from.
     n_threads : int, default=None
         At most so many threads; None means what this process may use. The bits of the result do not depend
         on it.
+    callback : callable, default=None
+        ``callback(n_passes, state)`` after every pass of an iteration.
 
     Returns
     -------
     LowRank
-        `singular_values`, `right_vectors`, `captured`, `n_passes` and `solver`.
+        Singular values, right vectors, residual norms, and which solver gave them in how many passes.
 
     Raises
     ------
     GramPrecisionError
-        A ValueError: ``solver="gram"`` was asked for and cannot resolve the spectrum.
+        A ValueError: ``solver="gram"`` or "subspace" was asked for and cannot resolve the spectrum.
     TypeError
         If a parameter is of the wrong type.
     ValueError
@@ -54,7 +85,10 @@ def truncated_svd(A, k, *, solver="auto", sketch="auto", n_oversamples=10, rng=N
 
     Notes
     -----
-    Cost and memory are those of the solver; see `plan_low_rank`.
+    Cost and memory are those of the solver; see `plan_low_rank`. Where that says float32 for a float64 A,
+    a dense A is copied to float32 if `max_memory` has room for it, and the vectors are made orthonormal in
+    float64 again; if float32 turns out to be too coarse for the spectrum, all is done again in float64. The
+    same holds for a float32 A, whose squares may leave the range of float32.
 
     Examples
     --------
@@ -65,32 +99,79 @@ def truncated_svd(A, k, *, solver="auto", sketch="auto", n_oversamples=10, rng=N
     (array([3., 2.]), 'gram')
     """
     A = as_operand(A, name="A")
-    k = check_rank(k, A.shape)
+    rule = rank_rule(k, A.shape, tol)
+    accuracy = check_accuracy(accuracy)
     n_oversamples = check_count("n_oversamples", n_oversamples, 0)
+    max_iter = check_count("max_iter", max_iter, 1)
     sketch_given = not (isinstance(sketch, str) and sketch == "auto")
     if sketch_given:
         sketch = make_sketch(sketch)
-    plan = plan_low_rank(A, k, solver=solver, sketch_given=sketch_given, n_oversamples=n_oversamples)
+    plan = plan_low_rank(
+        A,
+        rule,
+        accuracy=accuracy,
+        solver=solver,
+        sketch_given=sketch_given,
+        n_oversamples=n_oversamples,
+        max_memory=max_memory,
+    )
+    common = {"sketch": sketch, "n_oversamples": n_oversamples, "rng": as_stream(rng)}
+    iterated = common | {"accuracy": accuracy, "max_iter": max_iter, "callback": callback}
+    run = {
+        "gram": lambda A: gram_svd(A, rule),
+        "exact": lambda A: exact_svd(A, rule),
+        "krylov": lambda A: krylov_svd(A, rule, block_size=plan.block_size, max_memory=max_memory, **iterated),
+        "subspace": lambda A: subspace_svd(A, rule, **iterated),
+        "single_pass": lambda A: single_pass_svd(A, rule.cap, **common),
+    }
     before = A.n_passes
     with session(n_threads):
-        chosen = plan.solver
-        if chosen == "gram":
-            try:
-                return gram_svd(A, k)
-            except GramPrecisionError:
-                others = [name for name in plan.costs if name != "gram" and np.isfinite(plan.costs[name])]
-                if solver != "auto" or not others:
-                    raise
-                chosen = min(others, key=plan.costs.get)
-        if chosen == "exact":
-            result = exact_svd(A, k)
-        else:
-            result = krylov_svd(
-                A,
-                k,
-                sketch=sketch,
-                block_size=plan.block_size,
-                n_oversamples=n_oversamples,
-                rng=as_stream(rng),
-            )
+        result = None
+        if plan.dtype != A.dtype:
+            result = _in_float32(run[plan.solver], A, rule, accuracy, max_memory)
+        if result is None:
+            result = _solve(run, A, plan, solver)
     return result._replace(n_passes=A.n_passes - before)
+
+
+def _solve(run, A, plan, solver):
+    """By the plan's solver; by the next one where squares do not hold the spectrum."""
+    try:
+        return _in_range(run[plan.solver], A)
+    except GramPrecisionError:
+        if A.dtype == np.float32 and plan.solver == "gram":
+            return _solve(run, A.astype(np.float64), plan, solver)
+        others = [name for name in ("krylov", "exact") if np.isfinite(plan.costs.get(name, np.inf))]
+        if solver != "auto" or not others:
+            raise
+    return _in_range(run[min(others, key=plan.costs.get)], A)
+
+
+def _in_range(solve, A):
+    """Once more in float64, if the squares of a float32 matrix leave its range."""
+    try:
+        return solve(A)
+    except RangeError:
+        if A.dtype == np.float64:
+            raise
+        return solve(A.astype(np.float64))
+
+
+def _in_float32(solve, A, rule, accuracy, max_memory):
+    """The result by products in float32, or None where these cannot give it."""
+    single = A.astype(np.float32)
+    try:
+        if A.container == "dense" and A.nnz * 4 <= max_memory:
+            single = single.held()
+        result = solve(single)
+    except (RangeError, GramPrecisionError):
+        return None
+    s = result.singular_values.astype(np.float64)
+    eps = float(np.finfo(np.float32).eps)
+    is_lost = result.squared_norm == 0 or s[-1] == 0
+    if is_lost or eps * (s[0] / s[-1]) ** 2 > (accuracy or 1 / PRECISION_MARGIN):
+        return None
+    if rule.error is not None and result.captured > (1 - PRECISION_MARGIN * eps) * result.squared_norm:
+        return None
+    V = orthonormalize(result.right_vectors.T.astype(np.float64))
+    return result._replace(singular_values=s, right_vectors=np.ascontiguousarray(V.T))

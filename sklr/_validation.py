@@ -1,5 +1,7 @@
 """From what users pass to an operand, with scikit-learn's checks and no pass over the data."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils.validation import validate_data
 
@@ -52,3 +54,44 @@ def validate_operand(estimator, X, *, reset):
             f"{estimator.n_features_in_} features as input."
         )
     return as_operand(X)
+
+
+def validate_weight(weight, size, name, *, positive=False):
+    """Check weights: None, a number for all, or one for each; None or a float64 array of `size` entries.
+
+    Parameters
+    ----------
+    weight : array-like, float or None
+        The weights.
+    size : int
+        How many there must be.
+    name : str
+        What errors call them.
+    positive : bool, default=False
+        Whether zero is refused.
+
+    Returns
+    -------
+    ndarray or None
+    """
+    if weight is None:
+        return None
+    if isinstance(weight, Real):
+        weight = np.full(size, weight)
+    try:
+        weight = np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be numbers, got {weight!r}.") from error
+    if weight.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},), got {weight.shape}.")
+    if not np.isfinite(weight).all():
+        raise ValueError(f"{name} contains NaN or infinity. Use finite weights.")
+    if weight.min() < 0 or (positive and weight.min() == 0):
+        kind, remedy = ("positive", "drop the features") if positive else ("non-negative", "use 0")
+        worst = int(np.argmin(weight))
+        raise ValueError(
+            f"{name} must be {kind}, got {weight[worst]} at position {worst}: {remedy} that should not count."
+        )
+    if not weight.any():
+        raise ValueError(f"{name} is zero everywhere: at least one weight must be positive.")
+    return weight

@@ -1,6 +1,6 @@
 """Checks of parameters that several algorithms share."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 
 def check_count(name, value, low):
@@ -10,6 +10,15 @@ def check_count(name, value, low):
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")
     return int(value)
+
+
+def check_relative(name, value):
+    """Return `value` as a float; raise, naming the parameter, if it is not a float in (0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a float in (0, 1), got {value!r}.")
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must be in (0, 1): it is a relative error. Got {value}.")
+    return float(value)
 
 
 def check_rank(k, shape):

@@ -44,6 +44,11 @@ class LowRank(NamedTuple):
     precision: float = float(np.finfo(np.float64).eps)
 
 
+def column_lengths(R, unit):
+    """The lengths of the columns of R, float64; squared in units of `unit`, which keeps them in range."""
+    return np.linalg.norm(np.divide(R, unit or 1, dtype=np.float64), axis=0) * unit
+
+
 def low_rank(A, s, V, residuals, squared_norm, before, solver, converged=True):
     """The `LowRank` of singular values `s` and vectors `V` (columns), in the dtype of the operand A.
 

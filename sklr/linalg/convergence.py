@@ -1,9 +1,10 @@
 """When an iteration for singular values has done enough. Krylov and subspace iteration share it."""
 
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+
+from ._checks import check_relative
 
 # Unless an accuracy is asked for, iteration stops when a further pass has lowered the squared error by less
 # than this part of it, so that the passes that follow gain less still ...
@@ -32,6 +33,8 @@ class State(NamedTuple):
         ||N v - theta v|| for each of them.
     beyond : float
         The next square; 0 if it is not known.
+    total : float
+        ||A||_F^2.
     """
 
     rank: int | None
@@ -39,6 +42,7 @@ class State(NamedTuple):
     leading: np.ndarray
     residuals: np.ndarray
     beyond: float
+    total: float = np.nan
 
 
 def measure(rule, squares, residuals, total):
@@ -47,7 +51,7 @@ def measure(rule, squares, residuals, total):
     kept = min(rule.cap, len(squares)) if rank is None else rank
     error = max(total - float(squares[:kept].sum()), 0.0)
     beyond = float(squares[kept]) if len(squares) > kept else 0.0
-    return State(rank, error, squares[:kept], residuals[:kept], beyond)
+    return State(rank, error, squares[:kept], residuals[:kept], beyond, total)
 
 
 def gains(before, now):
@@ -73,17 +77,11 @@ def is_accurate(state, accuracy, eps):
         return False
     theta, r = state.leading, state.residuals
     with np.errstate(divide="ignore", invalid="ignore"):
-        quadratic = np.where(theta > state.beyond, r**2 / (theta - state.beyond), np.inf)
+        quadratic = np.where(theta > state.beyond, r * (r / (theta - state.beyond)), np.inf)
     bound = np.fmin(r, quadratic)
     return bool(np.all(bound <= 2 * accuracy * theta + _ROUNDING * eps * theta[0]))
 
 
 def check_accuracy(accuracy):
     """Return `accuracy` as a float or None; raise if it is neither."""
-    if accuracy is None:
-        return None
-    if isinstance(accuracy, bool) or not isinstance(accuracy, Real):
-        raise TypeError(f"accuracy must be a float in (0, 1) or None, got {accuracy!r}.")
-    if not 0 < accuracy < 1:
-        raise ValueError(f"accuracy must be in (0, 1): it is a relative error. Got {accuracy}.")
-    return float(accuracy)
+    return None if accuracy is None else check_relative("accuracy", accuracy)

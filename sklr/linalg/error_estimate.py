@@ -82,3 +82,25 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, precision=None, r
             G -= V @ (V.T @ G)
         residual = as_operand(A.matmat(G), name="A G").squared_norm()
         return float(np.sqrt(residual / N_PROBES / total))
+
+
+def error_bound(captured, squared_norm, precision):
+    """Upper bound of the relative error from a lower bound of ``||A V||_F^2``, without a pass.
+
+    Parameters
+    ----------
+    captured : float
+        At most ``||A V||_F^2``.
+    squared_norm : float
+        ``||A||_F^2``.
+    precision : float
+        Relative precision of `captured`; the bound is not below ``sqrt(1000 precision)``.
+
+    Returns
+    -------
+    float
+        0 for a zero matrix.
+    """
+    if squared_norm == 0:
+        return 0.0
+    return float(np.sqrt(max(1 - captured / squared_norm, _IDENTITY_MARGIN * precision)))

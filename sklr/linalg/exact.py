@@ -5,7 +5,7 @@ from scipy import linalg
 
 from sklr._backend import as_operand, session
 
-from ._result import low_rank, zero_low_rank
+from ._result import column_lengths, low_rank, zero_low_rank
 from .rank import rank_rule
 
 
@@ -59,5 +59,5 @@ def exact_svd(A, k, *, tol=None, n_threads=None):
         U, s, Vt = linalg.svd(array, full_matrices=False, overwrite_a=True)
         kept = rule.choose(s.astype(np.float64) ** 2, total, complete=True)
         U, s, V = U[:, :kept], s[:kept], Vt[:kept].T
-        residuals = s * np.linalg.norm(A.rmatmat(U) - V * s, axis=0)
+        residuals = s * column_lengths(A.rmatmat(U) - V * s, s[0])
     return low_rank(A, s, V, residuals, total, before, "exact")

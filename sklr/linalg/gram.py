@@ -5,7 +5,7 @@ from scipy import linalg
 
 from sklr._backend import as_operand, session
 
-from ._result import low_rank, zero_low_rank
+from ._result import column_lengths, low_rank, zero_low_rank
 from .rank import PRECISION_MARGIN, FixedRank, rank_rule
 
 
@@ -72,7 +72,7 @@ def gram_svd(A, k, *, tol=None, n_threads=None):
             return zero_low_rank(A, rule.choose(np.zeros(len(G)), 0.0), before, "gram")
         squares, vectors = _leading(G, rule, total)
         _check_precision(squares, rule, A.dtype)
-        residuals = np.linalg.norm(G @ vectors - vectors * squares, axis=0)
+        residuals = column_lengths(G @ vectors - vectors * squares, squares[0])
         if by_columns:
             s, V = np.sqrt(np.maximum(squares, 0)), vectors
         else:

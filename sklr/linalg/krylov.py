@@ -9,10 +9,10 @@ from sklr._backend import as_operand, as_stream, session
 from sklr.sketch import Gaussian, make_sketch
 
 from ._checks import check_count
-from ._result import low_rank, zero_low_rank
+from ._result import column_lengths, low_rank, zero_low_rank
 from ._sides import right_from_left, shorter_side, transposes
 from .convergence import check_accuracy, gains, is_accurate, measure
-from .orthogonalize import completed, orthonormalize
+from .orthogonalize import completed, orthonormalize, to_unit_size
 from .rangefinder import find_range
 from .rank import PRECISION_MARGIN, FixedRank, rank_rule
 
@@ -134,6 +134,8 @@ def krylov_svd(
     n_oversamples = check_count("n_oversamples", n_oversamples, 0)
     max_iter = check_count("max_iter", max_iter, 1)
     b = min(rule.guess + n_oversamples, *A.shape)
+    if max_memory is not None:
+        max_memory = check_count("max_memory", max_memory, 1)
     if block_size is not None:
         b = min(check_count("block_size", block_size, 1), *A.shape)
     before = A.n_passes
@@ -190,8 +192,8 @@ def _iterate(A, rule, b, n_oversamples, accuracy, max_iter, capacity, starts, ca
     """Grow the basis until nothing is gained: ``(basis, state, converged)``."""
     first_pass = A.n_passes
     eps = np.finfo(A.dtype).eps
-    basis = _Basis(A.shape[1], A.dtype, capacity)
     block = orthonormalize(A.normal_matmat(next(starts)))
+    basis = _Basis(A.shape[1], A.dtype, capacity, int(np.frexp(A.squared_norm())[1]))
     state = at_start = None
 
     def is_large_enough(state):
@@ -221,7 +223,9 @@ def _iterate(A, rule, b, n_oversamples, accuracy, max_iter, capacity, starts, ca
                     break
             previous = state
             block = orthonormalize(remainder, against=basis.Q, lengths=lengths)
-        is_done = is_large_enough(state) and not (_may_hide_copies(state.leading, b) and gains(at_start, state))
+        is_done = is_large_enough(state) and not (
+            _may_hide_copies(state.leading, b) and gains(at_start, state)
+        )
         if is_done or basis.size == A.shape[1]:
             return basis, state or measure(rule, *basis.ritz(), A.squared_norm()), True
         # The images bring nothing new. A new random block finds further copies of repeated values
@@ -261,10 +265,12 @@ class _Basis:
 
     N Q = Q T + R C with R the parts of images of blocks that are not in the basis: of the last block, and of
     those after which a new random block was taken. For a Ritz pair (theta, y) then N Q y - theta Q y = R C y.
+    T and R are kept in units of ``2**exponent``, because the squares of N Q may leave the range of the dtype.
     """
 
-    def __init__(self, n, dtype, capacity):
+    def __init__(self, n, dtype, capacity, exponent):
         self._columns = np.empty((n, 0), dtype=dtype, order="F")
+        self._exponent = exponent
         self._T = np.empty((0, 0))
         self._capacity = capacity
         self._kept = []  # (R^T R, C) of the images that were left
@@ -280,28 +286,34 @@ class _Basis:
     @property
     def captured(self):
         """||A Q||_F^2."""
-        return float(np.trace(self._T))
+        return float(np.ldexp(np.trace(self._T), self._exponent))
 
     def grow(self, block, image):
-        """Add `block` with ``image = N block``; return what is left of the image, and its lengths before."""
+        """Add `block` with ``image = N block``; return what is left of it, and its lengths before, in some unit.
+
+        `image` is overwritten.
+        """
         old, self.size = self.size, self.size + block.shape[1]
         if self.size > self._columns.shape[1]:
             self._move(max(self.size, min(int(_GROWTH * self.size), self._capacity)))
         self._columns[:, old : self.size] = block
-        panel = as_operand(image, name="image")
-        lengths = np.sqrt(panel.column_squared_norms())
+        exponent = to_unit_size(image)
+        lengths = np.sqrt(as_operand(image, name="image").column_squared_norms())
         Q = as_operand(self.Q, name="basis")
         coefficients = Q.rmatmat(image)
         remainder = image - Q.matmat(coefficients)
-        side = coefficients.astype(np.float64, copy=False)
+        side = np.ldexp(coefficients.astype(np.float64, copy=False), exponent - self._exponent)
         T = np.empty((self.size, self.size))
         T[:old, :old] = self._T
         T[:old, old:] = side[:old]
         T[old:, :old] = side[:old].T
         T[old:, old:] = (side[old:] + side[old:].T) / 2
         self._T, self._eigen = T, None
-        self._last = as_operand(remainder, name="remainder").gram(), np.eye(self.size)[old:]
-        return remainder, lengths
+        smaller = to_unit_size(remainder)
+        R = as_operand(remainder, name="remainder").gram()
+        R = np.ldexp(R, 2 * (exponent + smaller - self._exponent))
+        self._last = R, np.eye(self.size)[old:]
+        return remainder, np.ldexp(lengths, -smaller)
 
     def keep_remainder(self):
         """The last image will not be followed."""
@@ -315,7 +327,7 @@ class _Basis:
         for R, C in [*self._kept, self._last]:
             CY = C @ Y[: C.shape[1]]
             residuals += np.sqrt(np.maximum(np.einsum("ij,ij->j", CY, R @ CY), 0))
-        return theta, residuals
+        return np.ldexp(theta, self._exponent), np.ldexp(residuals, self._exponent)
 
     def ritz_vectors(self, k):
         """The k leading Ritz vectors."""
@@ -393,5 +405,5 @@ def _two_sided_ritz(A, Q, AQ, choose):
     U, s, Yt = linalg.svd(AQ, full_matrices=False)
     k = choose(s)
     V = as_operand(Q, name="basis").matmat(Yt[:k].T)
-    residuals = s[:k] * np.linalg.norm(A.rmatmat(U[:, :k]) - V * s[:k], axis=0)
+    residuals = s[:k] * column_lengths(A.rmatmat(U[:, :k]) - V * s[:k], s[0])
     return V, s[:k], residuals

@@ -76,6 +76,13 @@ def orthonormalize(Y, against=None, lengths=None, n_threads=None):
     return Q
 
 
+def to_unit_size(X):
+    """Divide X by a power of two that brings its largest entry near one; return the exponent."""
+    exponent = int(np.frexp(max(X.max(), -X.min()))[1])
+    np.ldexp(X, -exponent, out=X)
+    return exponent
+
+
 def completed(Q, k):
     """Q with orthonormal columns added until there are k, for a matrix of lower rank than was asked for."""
     missing = k - Q.shape[1]

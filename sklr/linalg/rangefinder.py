@@ -4,8 +4,8 @@ import numpy as np
 
 from sklr._backend import as_operand, as_stream, session
 
-from ._checks import check_count
-from .orthogonalize import orthonormalize
+from ._checks import check_count, check_relative
+from .orthogonalize import orthonormalize, to_unit_size
 
 
 def find_range(A, tol, *, max_columns=None, block_size=20, rng=None, n_threads=None):
@@ -65,8 +65,7 @@ def find_range(A, tol, *, max_columns=None, block_size=20, rng=None, n_threads=N
     ((60, 20), True)
     """
     A = as_operand(A, name="A")
-    if not 0 < tol < 1:
-        raise ValueError(f"tol must be in (0, 1), got {tol}.")
+    tol = check_relative("tol", tol)
     limit = min(A.shape)
     if max_columns is not None:
         limit = min(limit, check_count("max_columns", max_columns, 1))
@@ -79,8 +78,11 @@ def find_range(A, tol, *, max_columns=None, block_size=20, rng=None, n_threads=N
             for _ in range(2 if Q.shape[1] else 0):  # once leaves eps in the span of Q, which A may magnify
                 block -= Q @ (Q.T @ block)
             Y = A.matmat(block)
-            total = A.squared_norm()
-            error = float(np.sqrt(as_operand(Y, name="Y").squared_norm() / b / total)) if total else 0.0
+            norm = np.sqrt(A.squared_norm())
+            error = 0.0
+            if norm:
+                unit = np.ldexp(1.0, to_unit_size(Y))
+                error = float(np.sqrt(as_operand(Y, name="Y").squared_norm() / b) * (unit / norm))
             if error <= tol or Q.shape[1] >= limit:
                 break
             block = orthonormalize(A.rmatmat(orthonormalize(Y)), against=Q)

@@ -5,6 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ._checks import check_relative
+
 # Squared singular values below this many eps of the largest are rounding.
 PRECISION_MARGIN = 1e3
 # Ranks that a plan reckons with where the data will decide: a part of the smaller side, within these.
@@ -133,10 +135,7 @@ def rank_rule(k, shape, tol=None):
     if isinstance(k, (FixedRank, ErrorRank, ThresholdRank)):
         return k
     if tol is not None:
-        if isinstance(tol, bool) or not isinstance(tol, Real):
-            raise TypeError(f"tol must be a float in (0, 1) or None, got {tol!r}.")
-        if not 0 < tol < 1:
-            raise ValueError(f"tol must be in (0, 1): it is a relative error. Got {tol}.")
+        tol = check_relative("tol", tol)
     if isinstance(k, str) and k == "auto":
         if tol is not None:
             raise ValueError("k='auto' and tol both choose the rank. Give one of them.")
@@ -156,4 +155,4 @@ def rank_rule(k, shape, tol=None):
         raise TypeError(f"k must be an int, a float in (0, 1), 'auto' or None, got {k!r}.")
     if not 1 <= k <= limit:
         raise ValueError(f"k must be between 1 and {limit} for a matrix of shape {tuple(shape)}, got {k}.")
-    return FixedRank(int(k)) if tol is None else ErrorRank(int(k), float(tol))
+    return FixedRank(int(k)) if tol is None else ErrorRank(int(k), tol)

@@ -120,7 +120,9 @@ def truncated_svd(
     run = {
         "gram": lambda A: gram_svd(A, rule),
         "exact": lambda A: exact_svd(A, rule),
-        "krylov": lambda A: krylov_svd(A, rule, block_size=plan.block_size, max_memory=max_memory, **iterated),
+        "krylov": lambda A: krylov_svd(
+            A, rule, block_size=plan.block_size, max_memory=max_memory, **iterated
+        ),
         "subspace": lambda A: subspace_svd(A, rule, **iterated),
         "single_pass": lambda A: single_pass_svd(A, rule.cap, **common),
     }

@@ -362,9 +362,19 @@ class Operand(ABC):
         """A in float32 or float64 as an operand: tiles are converted as they are loaded."""
         return self if self.dtype == dtype else _Converted(self, dtype)
 
-    def held(self):
-        """The matrix as a dense operand in memory, of m n entries, that counts passes with this one. One pass."""
-        return self._source._dense(self.toarray())
+    def held(self, dtype):
+        """The matrix in memory, in `dtype`, as an operand; passes over both are counted together. One pass."""
+        out = np.empty(self.shape, dtype=dtype)
+
+        def compute(lo, hi, tile):
+            with np.errstate(over="ignore"):
+                out[lo:hi] = tile.dense()
+
+        self._each(compute)
+        held = self._source._dense(out)
+        held._squared_norm = self._squared_norm  # which also says whether `dtype` has the range
+        held._check_squares()
+        return held
 
     # -- private ------------------------------------------------------------------------------
 
@@ -593,9 +603,9 @@ class Transposed:
     def expect_column_means(self):
         """Nothing: the columns are rows of B, and their means take a pass of their own."""
 
-    def held(self):
+    def held(self, dtype):
         """B^T as a dense operand in memory; see `Operand.held`."""
-        return Transposed(self._base.held())
+        return Transposed(self._base.held(dtype))
 
     def astype(self, dtype):
         """B^T in float32 or float64; see `Operand.astype`."""

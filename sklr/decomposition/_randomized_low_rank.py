@@ -3,6 +3,7 @@
 import sys
 import time
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import joblib
@@ -304,7 +305,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
                 "(1 sample, or weights that sum to no more than 1: they count repetitions). Pass more rows, "
                 "scale the weights up, or use center=False."
             )
-        rule = self._rule(X)
+        rule = self._rule(X, n_samples)
         plan = self._plan(X, rule)  # what cannot be done is refused before the first pass
         progress = _Progress(self, plan) if self.verbose else None
         passes_before = X.n_passes
@@ -427,7 +428,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             other._set_noise_variance()
         return other
 
-    def fit_path(self, X, y=None, param_dicts=({},), **fit_params):
+    def fit_path(self, X, y, param_dicts, **fit_params):
         """Yield one fitted estimator per dictionary of parameters, sharing fits where they are nested.
 
         Dictionaries that differ in `n_components` (ints, or fractions, without `tol`) and `whiten` only
@@ -555,7 +556,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         """
         self._check_parameters()
         X = validate_operand(clone(self), X, reset=True)  # the clone gets the feature names
-        return self._plan(X, self._rule(X))
+        return self._plan(X, self._rule(X, X.shape[0]))
 
     # -- parameters ---------------------------------------------------------------------------
 
@@ -569,7 +570,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             raise ValueError(f"n_components must be at least 1, got {k}.")
         if isinstance(k, Real) and not isinstance(k, Integral) and not 0 < k < 1:
             raise ValueError(
-                f"n_components must be an int, or a float in (0, 1), the part of the variance to keep; got {k}."
+                f"n_components must be an int, or a float in (0, 1), the part of the variance; got {k}."
             )
         for name in ("tol", "accuracy"):
             value = getattr(self, name)
@@ -590,9 +591,11 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
     def _sketch_given(self):
         return not (isinstance(self.sketch, str) and self.sketch == "auto")
 
-    def _rule(self, X):
+    def _rule(self, X, n_samples):
         k = self.n_components
-        return rank_rule(min(k, *X.shape) if isinstance(k, Integral) else k, X.shape, self.tol)
+        rule = rank_rule(min(k, *X.shape) if isinstance(k, Integral) else k, X.shape, self.tol)
+        # Noise has as many rows as the weights say.
+        return replace(rule, shape=(n_samples, X.shape[1])) if k == "auto" else rule
 
     def _plan(self, X, rule):
         return plan_low_rank(
@@ -680,7 +683,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         if self.tol is not None and self.error_estimate_ > spread * self.tol:
             warnings.warn(
                 f"tol={self.tol:.3g} is not reached: the relative error with {self.n_components_} components "
-                f"is {self.error_estimate_:.3g}. Use a larger n_components (None is no limit) or a larger tol.",
+                f"is {self.error_estimate_:.3g}. Use a larger n_components (None: no limit) or a larger tol.",
                 ConvergenceWarning,
                 stacklevel=_level_of_caller(),
             )
@@ -690,8 +693,8 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             warnings.warn(
                 f"solver={result.solver!r} was still gaining after max_iter={self.max_iter} passes: the "
                 f"largest residual norm is {worst:.2g} of its singular value, the relative error "
-                f"{self.error_estimate_:.3g}. Use a larger max_iter, max_memory or n_oversamples, or a larger "
-                "accuracy.",
+                f"{self.error_estimate_:.3g}. Use a larger max_iter, max_memory or n_oversamples, or a "
+                "larger accuracy.",
                 ConvergenceWarning,
                 stacklevel=_level_of_caller(),
             )

@@ -117,8 +117,8 @@ def krylov_svd(
     C. Musco and C. Musco, "Randomized Block Krylov Methods for Stronger and Faster Approximate Singular
     Value Decomposition", 2015, arXiv:1504.05477. T. Chen, E. N. Epperly, R. A. Meyer, C. Musco and A. Rao,
     "Does block size matter in randomized block Krylov low-rank approximation?", 2025, arXiv:2508.06486.
-    K. Wu and H. Simon, "Thick-restart Lanczos method for large symmetric eigenvalue problems", SIAM Journal on
-    Matrix Analysis and Applications 22, 2000.
+    K. Wu and H. Simon, "Thick-restart Lanczos method for large symmetric eigenvalue problems", SIAM Journal
+    on Matrix Analysis and Applications 22, 2000.
 
     Examples
     --------
@@ -170,9 +170,9 @@ def _capacity(A, b, rule, n_oversamples, max_memory):
     needed = min(least_capacity(rule.guess, b, n_oversamples), n)
     if capacity < needed:
         raise ValueError(
-            f"max_memory={max_memory} has room for {max(capacity, 0)} columns of {n} numbers beside a block of {b}, "
-            f"and Krylov iteration for {rule} needs {needed}. Use solver='subspace', a smaller block, or at "
-            f"least {least_memory(n, rule.guess, b, n_oversamples, A.dtype)} bytes."
+            f"max_memory={max_memory} has room for {max(capacity, 0)} columns of {n} numbers beside a block "
+            f"of {b}, and Krylov iteration for {rule} needs {needed}. Use solver='subspace', a smaller block, "
+            f"or at least max_memory={least_memory(n, rule.guess, b, n_oversamples, A.dtype)}."
         )
     return capacity
 
@@ -289,9 +289,9 @@ class _Basis:
         return float(np.ldexp(np.trace(self._T), self._exponent))
 
     def grow(self, block, image):
-        """Add `block` with ``image = N block``; return what is left of it, and its lengths before, in some unit.
+        """Add `block` with ``image = N block``; return what is left of the image, and its lengths before.
 
-        `image` is overwritten.
+        Both are in the same unit, whichever it is. `image` is overwritten.
         """
         old, self.size = self.size, self.size + block.shape[1]
         if self.size > self._columns.shape[1]:
@@ -385,7 +385,7 @@ def _two_sided(A, Q, k):
 
 
 def _deep(A, rule, b, stream):
-    """``(V, s, residuals, converged)`` for a relative error that is lost when the singular values are squared."""
+    """``(V, s, residuals, converged)`` for a relative error that is lost when singular values are squared."""
     target = _DEEP_SHARE * rule.error
     Q, error = find_range(A, target, max_columns=min(2 * rule.cap, *A.shape), block_size=b, rng=stream)
     Q = completed(Q, 1)
@@ -401,7 +401,7 @@ def _deep(A, rule, b, stream):
 
 
 def _two_sided_ritz(A, Q, AQ, choose):
-    """``(V, s, residuals)`` of the ``choose(s)`` leading singular triplets of A in the range of Q; one pass."""
+    """``(V, s, residuals)`` of the ``choose(s)`` leading triplets of A in the range of Q, by one pass."""
     U, s, Yt = linalg.svd(AQ, full_matrices=False)
     k = choose(s)
     V = as_operand(Q, name="basis").matmat(Yt[:k].T)

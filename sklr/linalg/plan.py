@@ -126,11 +126,11 @@ def plan_low_rank(
         exact        (6 p q^2 + 16 q^3) / svd
 
     plus the time to stream the data in each pass. Iterations take the shorter side, n' = q, and with m < n
-    two more passes of k columns; where the data can be swept by rows only (chunks, a mapped array in C order),
-    n' = n. Beside the data gram takes ``3 q^2`` numbers, krylov ``2.5 n' q' + 6 n' b``, subspace ``6 n' l``,
-    single_pass ``4 n l`` and exact ``3 p q``; "auto" rules out what is above `max_memory`, under which
-    krylov restarts. Where the data decide the rank, the plan reckons with a tenth of the smaller side, within
-    10 and 200. A sketch leaves the solvers that sketch. "single_pass" is never chosen, only named.
+    two more passes of k columns; where the data can be swept by rows only (chunks, a mapped array in C
+    order), n' = n. Beside the data gram takes ``3 q^2`` numbers, krylov ``2.5 n' q' + 6 n' b``, subspace
+    ``6 n' l``, single_pass ``4 n l`` and exact ``3 p q``; "auto" rules out what is above `max_memory`, under
+    which krylov restarts. Where the data decide the rank, the plan reckons with 100, or the most that is
+    allowed. A sketch leaves the solvers that sketch. "single_pass" is never chosen, only named.
 
     float64 data are multiplied in float32 where a `tol` or an `accuracy` of 1e-5 or more is given, and by no
     more than float32 can tell; what turns out to need more is done again.
@@ -151,7 +151,7 @@ def plan_low_rank(
         Whether the user asked for a sketch, which leaves only the solvers that sketch.
     n_oversamples : int, default=10
         Columns beyond k; at least 0.
-    max_memory : int, default=2 GiB
+    max_memory : int, default=2147483648
         Bytes beside the data that a solver may take.
 
     Returns
@@ -340,7 +340,9 @@ class _Problem:
     def _krylov_passes(self):
         filling = 1 - (-self.wanted // self.block)
         passes = filling + int(np.ceil(_KRYLOV_EXTRA_PASSES * self.effort))
-        beyond = max(passes - 1 - self._capacity() // self.block, 0)
+        passes = min(passes, 1 - (-self.side // self.block))  # then the basis is that of the whole space
+        capacity = self._capacity()
+        beyond = 0 if capacity >= self.side else max(passes - 1 - capacity // self.block, 0)
         return passes + int(_RESTART_PENALTY * beyond)
 
     def _subspace_passes(self):

@@ -9,8 +9,8 @@ from ._checks import check_relative
 
 # Squared singular values below this many eps of the largest are rounding.
 PRECISION_MARGIN = 1e3
-# Ranks that a plan reckons with where the data will decide: a part of the smaller side, within these.
-_GUESS = (10, 200)
+# The rank that a plan reckons with where the data will decide it, if so many components are allowed.
+_GUESS = 100
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ErrorRank:
     @property
     def guess(self):
         """The rank that a plan reckons with."""
-        return min(self.cap, max(_GUESS[0], min(self.cap // 10, _GUESS[1])))
+        return min(self.cap, _GUESS)
 
     def choose(self, squares, total, complete=False):
         """The rank for these leading squared singular values; None if there are too few of them to say.
@@ -91,7 +91,7 @@ class ThresholdRank:
     @property
     def guess(self):
         """The rank that a plan reckons with."""
-        return min(self.cap, max(_GUESS[0], min(self.cap // 10, _GUESS[1])))
+        return min(self.cap, _GUESS)
 
     error = None
 
@@ -102,7 +102,7 @@ class ThresholdRank:
         factor = 2 * (beta + 1) + 8 * beta / (beta + 1 + np.sqrt(beta**2 + 14 * beta + 1))
         r = np.arange(1, min(len(squares), self.cap))  # components kept, where the next value is known
         left = np.maximum(total - np.cumsum(squares)[r - 1], 0.0)
-        threshold = factor * max(m, n) * left / ((m - r) * (n - r))
+        threshold = factor * max(m, n) * left / (np.maximum(m - r, 1) * (n - r))
         rounding = PRECISION_MARGIN * np.finfo(np.float64).eps * (squares[0] if len(squares) else 0.0)
         small = np.flatnonzero(squares[r] <= np.maximum(threshold, rounding))
         if small.size:
@@ -130,6 +130,20 @@ def rank_rule(k, shape, tol=None):
     Returns
     -------
     FixedRank, ErrorRank or ThresholdRank
+        With `cap`, the most components, and ``choose(squares, total)``, the rank for leading squared singular
+        values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `k` or `tol` is of the wrong type or out of range, or both choose the rank.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import rank_rule
+    >>> rank_rule(None, (100, 4), tol=0.2).choose(np.array([90.0, 8.0, 1.5, 0.5]), total=100.0)
+    2
     """
     limit = min(shape)
     if isinstance(k, (FixedRank, ErrorRank, ThresholdRank)):
@@ -145,7 +159,7 @@ def rank_rule(k, shape, tol=None):
     elif isinstance(k, Real) and not isinstance(k, Integral):
         if not 0 < k < 1:
             raise ValueError(
-                f"k must be an int of at least 1, or a float in (0, 1): the part of the squared norm to keep. "
+                "k must be an int of at least 1, or a float in (0, 1): the part of the squared norm to keep. "
                 f"Got {k}."
             )
         if tol is not None:

@@ -172,7 +172,7 @@ def _iterate(A, rule, Omega, extra, accuracy, max_iter, stream, callback):
         del Q
         total, width = A.squared_norm(), len(theta)
         squares = np.where(theta > _ZERO * eps * unit, theta, 0)
-        residuals = unit * np.sqrt(as_operand(R, name="residual").column_squared_norms())
+        residuals = unit * np.sqrt(np.einsum("ij,ij->j", R, R, dtype=np.float64))
         state = measure(rule, squares, residuals, total)
         if callback is not None:
             callback(n_passes, state)

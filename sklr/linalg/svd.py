@@ -12,7 +12,7 @@ from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
 from .orthogonalize import orthonormalize
 from .plan import MAX_MEMORY, plan_low_rank
-from .rank import PRECISION_MARGIN, rank_rule
+from .rank import PRECISION_MARGIN, FixedRank, rank_rule
 from .single_pass import single_pass_svd
 from .subspace import subspace_svd
 
@@ -58,7 +58,7 @@ def truncated_svd(
         Columns beyond k of the solvers that sketch; at least 0.
     max_iter : int, default=100
         Passes of an iteration at most.
-    max_memory : int, default=2 GiB
+    max_memory : int, default=2147483648
         Bytes beside the data that a solver may take.
     rng : None, int, Generator or Stream, default=None
         Where the start block comes from.
@@ -118,13 +118,13 @@ def truncated_svd(
     common = {"sketch": sketch, "n_oversamples": n_oversamples, "rng": as_stream(rng)}
     iterated = common | {"accuracy": accuracy, "max_iter": max_iter, "callback": callback}
     run = {
-        "gram": lambda A: gram_svd(A, rule),
-        "exact": lambda A: exact_svd(A, rule),
-        "krylov": lambda A: krylov_svd(
+        "gram": lambda A, rule: gram_svd(A, rule),
+        "exact": lambda A, rule: exact_svd(A, rule),
+        "krylov": lambda A, rule: krylov_svd(
             A, rule, block_size=plan.block_size, max_memory=max_memory, **iterated
         ),
-        "subspace": lambda A: subspace_svd(A, rule, **iterated),
-        "single_pass": lambda A: single_pass_svd(A, rule.cap, **common),
+        "subspace": lambda A, rule: subspace_svd(A, rule, **iterated),
+        "single_pass": lambda A, rule: single_pass_svd(A, rule.cap, **common),
     }
     before = A.n_passes
     with session(n_threads):
@@ -132,48 +132,49 @@ def truncated_svd(
         if plan.dtype != A.dtype:
             result = _in_float32(run[plan.solver], A, rule, accuracy, max_memory)
         if result is None:
-            result = _solve(run, A, plan, solver)
+            result = _solve(run, A, rule, plan, solver)
     return result._replace(n_passes=A.n_passes - before)
 
 
-def _solve(run, A, plan, solver):
+def _solve(run, A, rule, plan, solver):
     """By the plan's solver; by the next one where squares do not hold the spectrum."""
     try:
-        return _in_range(run[plan.solver], A)
+        return _in_range(run[plan.solver], A, rule)
     except GramPrecisionError:
         if A.dtype == np.float32 and plan.solver == "gram":
-            return _solve(run, A.astype(np.float64), plan, solver)
+            return _solve(run, A.astype(np.float64), rule, plan, solver)
         others = [name for name in ("krylov", "exact") if np.isfinite(plan.costs.get(name, np.inf))]
         if solver != "auto" or not others:
             raise
-    return _in_range(run[min(others, key=plan.costs.get)], A)
+    return _in_range(run[min(others, key=plan.costs.get)], A, rule)
 
 
-def _in_range(solve, A):
+def _in_range(solve, A, rule):
     """Once more in float64, if the squares of a float32 matrix leave its range."""
     try:
-        return solve(A)
+        return solve(A, rule)
     except RangeError:
         if A.dtype == np.float64:
             raise
-        return solve(A.astype(np.float64))
+        return solve(A.astype(np.float64), rule)
 
 
 def _in_float32(solve, A, rule, accuracy, max_memory):
     """The result by products in float32, or None where these cannot give it."""
-    single = A.astype(np.float32)
+    eps = float(np.finfo(np.float32).eps)
+    is_fine = rule.error is not None and rule.error**2 < PRECISION_MARGIN * eps
     try:
-        if A.container == "dense" and A.nnz * 4 <= max_memory:
-            single = single.held()
-        result = solve(single)
+        is_held = A.container == "dense" and 4 * A.nnz <= max_memory
+        single = A.held(np.float32) if is_held else A.astype(np.float32)
+        # Where float32 cannot tell whether the tolerance is met before the cap, only the cap is tried.
+        result = solve(single, FixedRank(rule.cap) if is_fine else rule)
     except (RangeError, GramPrecisionError):
         return None
     s = result.singular_values.astype(np.float64)
-    eps = float(np.finfo(np.float32).eps)
     is_lost = result.squared_norm == 0 or s[-1] == 0
     if is_lost or eps * (s[0] / s[-1]) ** 2 > (accuracy or 1 / PRECISION_MARGIN):
         return None
-    if rule.error is not None and result.captured > (1 - PRECISION_MARGIN * eps) * result.squared_norm:
+    if is_fine and result.captured > (1 - PRECISION_MARGIN * eps) * result.squared_norm:
         return None
     V = orthonormalize(result.right_vectors.T.astype(np.float64))
     return result._replace(singular_values=s, right_vectors=np.ascontiguousarray(V.T))

@@ -20,7 +20,7 @@ def test_operand_is_the_matrix_that_it_wraps(contained, data, center):
     A.squared_norm()
     other = clone(model).fit(A)
     np.testing.assert_array_equal(other.components_, model.components_)
-    assert other.n_passes_ == model.n_passes_
+    assert other.n_iter_ == model.n_iter_
     assert other.n_features_in_ == 40
     np.testing.assert_array_equal(other.transform(as_operand(X)), model.transform(X))
     np.testing.assert_array_equal(clone(model).fit_transform(as_operand(X)), model.transform(X))

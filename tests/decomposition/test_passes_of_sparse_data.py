@@ -13,7 +13,7 @@ def test_one_more_pass_where_sparse_data_are_converted(solver, is_wide, data):
     """A conversion that is not counted, or one that is made where the format is right already."""
     X = data.T if is_wide else data
     model = RandomizedLowRank(4, solver=solver, random_state=0)
-    passes = {form: model.fit(form(X)).n_passes_ for form in (sparse.csr_array, sparse.csc_array, np.array)}
+    passes = {form: model.fit(form(X)).n_iter_ for form in (sparse.csr_array, sparse.csc_array, np.array)}
     right, wrong = (sparse.csc_array, sparse.csr_array) if is_wide else (sparse.csr_array, sparse.csc_array)
     assert passes[wrong] == passes[right] + 1
     if solver == "gram":

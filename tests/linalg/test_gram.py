@@ -138,7 +138,8 @@ def test_passes(matrix):
 
 
 @pytest.mark.parametrize(
-    ("k", "error"), [(0, ValueError), (21, ValueError), (2.0, TypeError), (True, TypeError)]
+    ("k", "error"),
+    [(0, ValueError), (21, ValueError), (2.0, ValueError), (True, TypeError), ("3", TypeError)],
 )
 def test_impossible_ranks(k, error):
     """A rank that is quietly cut, or that LAPACK complains about."""

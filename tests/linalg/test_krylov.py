@@ -194,17 +194,17 @@ def test_passes_are_those_counted_by_the_source(matrix):
         assert krylov_svd(operand, 50, sketch=Gaussian(), rng=0).n_passes == operand.n_passes
 
 
-def test_no_more_than_max_passes(matrix):
+def test_no_more_than_max_iter(matrix):
     """A limit that is not looked at; it gives way only until the basis holds k columns."""
     A = matrix(200, 100, np.linspace(1.1, 1, 100))
-    assert krylov_svd(A, 3, sketch=Gaussian(), rng=0, max_passes=4).n_passes == 4
-    few = krylov_svd(A, 20, sketch=Gaussian(), block_size=5, rng=0, max_passes=2)
+    assert krylov_svd(A, 3, sketch=Gaussian(), rng=0, max_iter=4).n_passes == 4
+    few = krylov_svd(A, 20, sketch=Gaussian(), block_size=5, rng=0, max_iter=2)
     assert few.right_vectors.shape == (20, 100)
     assert few.n_passes == 5  # one for the first block, four to fill 20 columns
 
 
 def test_stops_when_all_is_found():
-    """Passes until `max_passes` where there is nothing to gain."""
+    """Passes until `max_iter` where there is nothing to gain."""
     assert krylov_svd(np.eye(100), 5, sketch=Gaussian(), rng=0).n_passes <= 5
     A = np.diag(0.1 ** np.arange(12))
     assert krylov_svd(A, 3, sketch=Gaussian(), rng=0).n_passes <= 5
@@ -246,7 +246,8 @@ def test_same_bits_on_any_number_of_threads(form, at_any_threads):
 
 
 @pytest.mark.parametrize(
-    ("k", "error"), [(0, ValueError), (21, ValueError), (2.0, TypeError), (True, TypeError)]
+    ("k", "error"),
+    [(0, ValueError), (21, ValueError), (2.0, ValueError), (True, TypeError), ("3", TypeError)],
 )
 def test_impossible_ranks(k, error):
     """A rank that makes an empty basis."""

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from scipy import sparse
 
 from sklr._backend import Operand
 from sklr.linalg import RowChunks, as_operand, centered, plan_low_rank
-from sklr.linalg.plan import MAX_MEMORY, SOLVERS
+from sklr.linalg.plan import MAX_MEMORY, NAMED_SOLVERS, SOLVERS
 
 
 @Operand.register
@@ -49,7 +50,7 @@ def test_cheapest_of_the_possible_is_chosen(problem, sketch_given, n_oversamples
     try:
         plan = plan_low_rank(A, k, sketch_given=sketch_given, n_oversamples=n_oversamples)
     except ValueError as error:
-        assert not sketch_given and "No solver stays within 2 GiB" in str(error)
+        assert "There is no solver for rank" in str(error) and "max_memory=" in str(error)
         return
     assert set(plan.costs) == set(SOLVERS)
     finite = {name: cost for name, cost in plan.costs.items() if math.isfinite(cost)}
@@ -58,8 +59,9 @@ def test_cheapest_of_the_possible_is_chosen(problem, sketch_given, n_oversamples
     assert plan.costs[plan.solver] == min(finite.values())
     assert 1 <= plan.block_size <= min(k + n_oversamples, *A.shape)
     assert plan.n_passes >= 1
+    assert set(plan.memory) == set(SOLVERS) and plan.memory[plan.solver] <= MAX_MEMORY
     if sketch_given:
-        assert plan.solver == "krylov"
+        assert plan.solver in ("krylov", "subspace")
 
 
 def plan_or_refusal(A, k):
@@ -76,17 +78,27 @@ def test_same_problem_same_plan(problem):
     assert plan_or_refusal(A, k) == plan_or_refusal(A, k)
 
 
-@given(problems(), st.sampled_from(SOLVERS))
+@given(problems(), st.sampled_from(NAMED_SOLVERS))
 def test_explicit_solver_is_taken_or_refused(problem, solver):
-    """Another solver than the one that was asked for, or one ruled out for its memory all the same."""
+    """Another solver than the one that was asked for, or a refusal without the way to have it."""
     A, k = problem
     if solver == "gram" and A.container == "chunks" and A.shape[1] > A.shape[0]:
         with pytest.raises(ValueError, match="solver='gram' cannot be used here: chunks"):
             plan_low_rank(A, k, solver=solver)
         return
-    plan = plan_low_rank(A, k, solver=solver)
+    try:
+        plan = plan_low_rank(A, k, solver=solver)
+    except ValueError as error:
+        assert f"solver={solver!r} cannot be used here: it needs" in str(error)
+        least = int(re.search(r"Pass max_memory=(\d+)", str(error))[1])
+        assert least > MAX_MEMORY
+        plan = plan_low_rank(A, k, solver=solver, max_memory=least)
     assert plan.solver == solver
     assert math.isfinite(plan.costs[solver]) and solver not in plan.reasons
+
+
+def cost_of(A, k, solver):
+    return plan_low_rank(A, k, solver=solver, max_memory=1 << 62).costs[solver]
 
 
 @given(problems())
@@ -96,13 +108,13 @@ def test_more_of_the_same_costs_more(problem):
     twice = Described((2 * A.shape[0], A.shape[1]), A.dtype, A.container, 2 * A.nnz)
     # From a wide matrix to a tall one, two sweeps of Krylov iteration are no longer needed.
     turned = A.shape[0] < A.shape[1] <= 2 * A.shape[0]
-    for solver in ("exact",) if turned else ("krylov", "exact"):
-        cost, more = (plan_low_rank(X, k, solver=solver).costs[solver] for X in (A, twice))
+    for solver in ("exact",) if turned else ("krylov", "subspace", "exact"):
+        cost, more = (cost_of(X, k, solver) for X in (A, twice))
         assert more >= cost
     float32 = Described(A.shape, "f4", A.container, A.nnz)
     float64 = Described(A.shape, "f8", A.container, A.nnz)
-    for solver in ("krylov", "exact"):
-        cost, more = (plan_low_rank(X, k, solver=solver).costs[solver] for X in (float32, float64))
+    for solver in ("krylov", "subspace", "exact"):
+        cost, more = (cost_of(X, k, solver) for X in (float32, float64))
         assert more >= cost
 
 
@@ -129,7 +141,11 @@ def test_what_needs_too_much_memory_is_ruled_out():
     assert set(plan.reasons) == {"gram", "exact"}
     assert math.isinf(plan.costs["gram"]) and math.isinf(plan.costs["exact"])
     assert "GiB beside the data" in plan.reasons["exact"]
-    assert plan_low_rank(A, 20, solver="exact").solver == "exact"  # at the user's own risk
+    with pytest.raises(
+        ValueError, match=r"solver='exact' .* max_memory is 2\.0 GiB\. Pass max_memory=\d+, or"
+    ):
+        plan_low_rank(A, 20, solver="exact")
+    assert plan_low_rank(A, 20, solver="exact", max_memory=10**13).solver == "exact"
     q = math.isqrt(MAX_MEMORY // 24)
     assert "gram" not in plan_low_rank(Described((10 * q, q)), 5).reasons
     assert "gram" in plan_low_rank(Described((10 * q, q + 1)), 5).reasons
@@ -147,7 +163,7 @@ def test_refusals_say_why():
     for solver in ("gram", "exact"):
         with pytest.raises(ValueError, match=f"solver='{solver}' cannot .* a sketch was given"):
             plan_low_rank(tall, 5, solver=solver, sketch_given=True)
-    with pytest.raises(ValueError, match=r"solver must be 'auto' or one of \['gram', 'krylov', 'exact'\]"):
+    with pytest.raises(ValueError, match=r"solver must be 'auto' or one of \['gram', 'krylov', .*got 'svd'"):
         plan_low_rank(tall, 5, solver="svd")
 
 
@@ -192,8 +208,9 @@ def test_print():
     assert sum(line.startswith(" * ") for line in lines) == 1
     assert all(f"{name} " in text for name in SOLVERS)
     assert text.count("no: it needs") == 2
-    assert "passes over the data, blocks of" in lines[-1]
-    assert "blocks" not in str(plan_low_rank(Described((200_000, 100)), 10))
+    assert "passes over the data of 10 columns, products in float64" in lines[-1]
+    assert "columns" not in str(plan_low_rank(Described((200_000, 100)), 10))
+    assert "MiB beside the data" in lines[1]
 
 
 _PLANS = """

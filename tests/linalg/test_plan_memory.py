@@ -27,9 +27,13 @@ def test_matrices_are_accepted(X):
     [
         ({"k": 0}, ValueError, "k must be between 1 and 20 .* got 0"),
         ({"k": 21}, ValueError, "k must be between 1 and 20 .* got 21"),
-        ({"k": True}, TypeError, "k must be an int, got True"),
+        ({"k": True}, TypeError, "k must be an int, a float .* got True"),
         ({"k": 2, "n_oversamples": -1}, ValueError, "n_oversamples must be at least 0, got -1"),
         ({"k": 2, "n_oversamples": 2.0}, TypeError, "n_oversamples must be an int, got 2.0"),
+        ({"k": 2, "max_memory": 0}, ValueError, "max_memory must be at least 1, got 0"),
+        ({"k": 2, "max_memory": 1e9}, TypeError, "max_memory must be an int, got 1000000000.0"),
+        ({"k": 2, "accuracy": 0}, ValueError, "accuracy must be in .* Got 0"),
+        ({"k": 2, "tol": "1e-3"}, TypeError, "tol must be a float .* got '1e-3'"),
         ({"k": 2, "n_oversamples": True}, TypeError, "n_oversamples must be an int, got True"),
     ],
 )
@@ -52,15 +56,21 @@ def test_every_solver_too_large():
     """A choice among solvers that would all run out of memory, or a refusal without sizes and remedy."""
     A = empty(2 * 10**6, 10**6)
     message = (
-        r"No solver stays within 2 GiB for rank 500 of a 2,000,000 x 1,000,000 matrix .*"
-        r"gram: it needs [\d.]+ GiB.*krylov: it needs [\d.]+ GiB.*exact: it needs [\d.]+ GiB.*"
-        r"Use a smaller rank, or name a solver .*solver='krylov'\."
+        r"There is no solver for rank 500 of a 2,000,000 x 1,000,000 matrix .*"
+        r"gram: it needs [\d.]+ GiB.*krylov: it needs [\d.]+ GiB.*subspace: it needs [\d.]+ GiB.*"
+        r"exact: it needs [\d.]+ GiB.*Use a smaller rank or at least max_memory=\d+\."
     )
-    with pytest.raises(ValueError, match=message):
-        plan_low_rank(A, 500)
-    assert plan_low_rank(A, 500, solver="krylov").solver == "krylov"  # at the user's own risk
-    assert plan_low_rank(A, 500, sketch_given=True).solver == "krylov"  # the only one that is left
-    assert plan_low_rank(A, 2).solver == "krylov"
+    for sketch_given in (False, True):
+        if sketch_given:
+            message = message.replace("it needs [\\d.]+ GiB.*krylov", ".*krylov").replace(
+                "exact: it needs", ".*"
+            )
+        with pytest.raises(ValueError, match=message) as caught:
+            plan_low_rank(A, 500, sketch_given=sketch_given)
+        least = int(str(caught.value).rpartition("max_memory=")[2].rstrip("."))
+        plan = plan_low_rank(A, 500, sketch_given=sketch_given, max_memory=least)
+        assert plan.solver in ("krylov", "subspace") and plan.memory[plan.solver] == least
+    assert plan_low_rank(A, 2).solver in ("krylov", "subspace")
 
 
 def test_wide_matrices_cost_the_shorter_side():
@@ -69,8 +79,11 @@ def test_wide_matrices_cost_the_shorter_side():
     assert tall.solver == wide.solver == "krylov"
     assert wide.n_passes == tall.n_passes + 2
     assert tall.costs["krylov"] < wide.costs["krylov"] < 1.5 * tall.costs["krylov"]
-    chunks = plan_low_rank(RowChunks(iter, (20_000, 10**7)), 20, solver="krylov")
-    assert chunks.n_passes == plan_low_rank(RowChunks(iter, (10**7, 20_000)), 20, solver="krylov").n_passes
+    passes = {
+        plan_low_rank(RowChunks(iter, shape), 20, solver="krylov", max_memory=10**12).n_passes
+        for shape in [(20_000, 10**7), (10**7, 20_000)]
+    }
+    assert len(passes) == 1
     n = MAX_MEMORY // 8 // 10
     with pytest.raises(ValueError, match="krylov: it needs"):
         plan_low_rank(RowChunks(iter, (20_000, n)), 20)

@@ -13,7 +13,7 @@ def never():
     raise AssertionError("the data were read")
 
 
-@pytest.mark.parametrize("solver", ["auto", "gram", "krylov", "exact"])
+@pytest.mark.parametrize("solver", ["auto", "gram", "krylov", "subspace", "single_pass", "exact"])
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -21,6 +21,14 @@ def never():
         ({"n_oversamples": -1}, ValueError, "n_oversamples must be at least 0, got -1"),
         ({"n_oversamples": 2.5}, TypeError, "n_oversamples must be an int, got 2.5"),
         ({"n_oversamples": True}, TypeError, "n_oversamples must be an int, got True"),
+        ({"tol": 2}, ValueError, r"tol must be in \(0, 1\).* Got 2"),
+        ({"tol": "1e-3"}, TypeError, "tol must be a float .* got '1e-3'"),
+        ({"accuracy": 0.0}, ValueError, r"accuracy must be in \(0, 1\).* Got 0.0"),
+        ({"accuracy": "high"}, TypeError, "accuracy must be a float .* got 'high'"),
+        ({"k": 0.5, "tol": 0.5}, ValueError, "k=0.5 and tol=0.5 both choose the rank"),
+        ({"max_iter": 0}, ValueError, "max_iter must be at least 1, got 0"),
+        ({"max_memory": 0}, ValueError, "max_memory must be at least 1, got 0"),
+        ({"max_memory": None}, TypeError, "max_memory must be an int, got None"),
         ({"sketch": "gausian"}, ValueError, "Unknown sketch 'gausian'. Did you mean 'gaussian'"),
         ({"sketch": None}, TypeError, "sketch must be a name or a distribution, got None"),
         ({"sketch": Gaussian}, TypeError, r"Did you mean Gaussian\(\)"),

@@ -431,7 +431,10 @@ def centered(A, mean=None):
     A = as_operand(A)
     if mean is None:
         mean = A.column_means()
-    return A.shifted(np.ones(A.shape[0]), mean)
+    shifted = A.shifted(np.ones(A.shape[0]), mean)
+    if isinstance(A, Operand):
+        shifted.know_norm_of_centered()
+    return shifted
 
 
 def scaled(A, scale):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .threads import ordered
-from .tiles import MIN_TILE_ROWS, N_PARTS
+from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 
 # Up to so many columns a Gram matrix is a sum of partial results; above, these would be large and the
 # columns are blocked instead.
@@ -27,7 +27,7 @@ def gram(A):
         if not _has_cancelled(A, G):
             return G
     if n <= _BLOCK:
-        return A._sum(_add_dense_gram, (n, n), A._tasks(min_rows=_BLOCK), dtype=np.float64)
+        return _summed_gram(A)
     return _blocked_gram(A)
 
 
@@ -35,9 +35,23 @@ def _add_gram(lo, hi, tile, out):
     out += tile.gram()
 
 
-def _add_dense_gram(lo, hi, tile, out):
-    for _, _, array in tile.dense_pieces():
-        out += array.T @ array
+def _summed_gram(A):
+    """The sum of the products of tiles, in float64; those of one part are added up where they are made."""
+    G = np.zeros((A.shape[1],) * 2)
+
+    def compute(tiles, first, last):
+        products = (array.T @ array for _, _, tile in tiles for _, _, array in tile.dense_pieces())
+        part = next(products)
+        for product in products:
+            part = part.astype(np.float64, copy=False)
+            part += product
+        return part
+
+    def commit(part):
+        np.add(G, part, out=G)
+
+    A._sweep(compute, commit, in_parts(A._tasks(min_rows=_BLOCK), N_PARTS))
+    return G
 
 
 def _has_cancelled(A, G):

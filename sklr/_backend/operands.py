@@ -21,8 +21,10 @@ from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 
 # Squared norms of A for which A^T A keeps its digits, down to singular values of 1e-4 (1e-9) of the largest.
 _SQUARES = {"float32": (1e-30, 1e36), "float64": (1e-290, 1e300)}
-# Centring leaves errors of about so many eps of the entries, one from the mean and one from the difference.
-_ROUNDING = 4
+# Centring leaves errors of up to so many eps of the entries, from the sum in the mean and the difference.
+_ROUNDING = 32
+# The squared norm of a centred matrix is taken as a difference where it is no smaller part of what it was.
+_DIGITS_LEFT = 1e-3
 
 
 class RangeError(ValueError):
@@ -221,9 +223,9 @@ class Operand(ABC):
         return 0.0
 
     def _check_squares(self):
-        """Raise if products with A^T A would leave the range of the dtype."""
+        """Raise if products with A^T A would leave the range of the dtype, as far as that is known."""
         low, high = _SQUARES[self.dtype.name]
-        if self._squared_norm != 0 and not low <= self._squared_norm <= high:
+        if self._squared_norm and not low <= self._squared_norm <= high:
             raise RangeError(
                 f"{self.name} has Frobenius norm {math.sqrt(self._squared_norm):.3g}, whose square is too "
                 f"{'small' if self._squared_norm < low else 'large'} for products in {self.dtype.name}. "
@@ -276,6 +278,7 @@ class Operand(ABC):
         A Z is never stored.
         """
         Z = self._panel(Z, self.shape[1], "Z")
+        self._check_squares()
         with session(n_threads):
             product = self._sum(lambda lo, hi, tile, out: tile.add_rmatmat(tile.matmat(Z), out), Z.shape)
         self._check_squares()
@@ -289,6 +292,7 @@ class Operand(ABC):
         sums). A shifted sparse operand takes a second pass to check its digits, and where its shift is large
         beside its spread a third one, through small dense pieces.
         """
+        self._check_squares()
         with session(n_threads):
             G = gram(self)
         self._check_squares()
@@ -363,7 +367,7 @@ class Operand(ABC):
         return self if self.dtype == dtype else _Converted(self, dtype)
 
     def held(self, dtype):
-        """The matrix in memory, in `dtype`, as an operand; passes over both are counted together. One pass."""
+        """The matrix in memory, in `dtype`, as an operand; passes over both count together. One pass."""
         out = np.empty(self.shape, dtype=dtype)
 
         def compute(lo, hi, tile):
@@ -457,6 +461,16 @@ class _Shifted(_Wrapper):
         self._left = self._vector(left, self.shape[0], "left")
         self._right = self._vector(right, self.shape[1], "right")
 
+    def know_norm_of_centered(self):
+        """Take ||A - 1 r^T||^2 from ||A||^2 and the column sums, if both are known and digits are left."""
+        base, m = self._base, self.shape[0]
+        if base._squared_norm is None or base._column_sums is None:
+            return
+        r = self._right.astype(np.float64)
+        square = base._squared_norm + float((m * r - 2 * base._column_sums) @ r)
+        if square > _DIGITS_LEFT * base._squared_norm:
+            self._squared_norm = square
+
     def _retiled_transpose(self):
         return self._base._retiled_transpose().shifted(self._right, self._left)
 
@@ -468,7 +482,7 @@ class _Shifted(_Wrapper):
 
     def _rounding_square(self):
         norm = self._base._squared_norm or 0.0
-        return (_ROUNDING * np.finfo(self.dtype).eps) ** 2 * norm + self._base._rounding_square()
+        return (_ROUNDING * float(np.finfo(self.dtype).eps)) ** 2 * norm + self._base._rounding_square()
 
 
 class _Scaled(_Wrapper):

@@ -133,4 +133,4 @@ class ProbabilisticMixin:
         V = self.components_
         matrix = (V.T * along) @ V
         matrix[np.diag_indices_from(matrix)] += beside
-        return matrix
+        return matrix.astype(V.dtype, copy=False)

@@ -42,6 +42,9 @@ _LIBRARIES = ("sklr", "sklearn", "joblib")
 # Below this error the certificate is a random estimate, which may be above a tolerance that is met.
 _ESTIMATED = 1e-6
 _ESTIMATE_SPREAD = 2.0
+# Variances are taken as mean squares minus squared means down to so many eps of the mean squares; below, the
+# coordinates are centred in a pass of their own.
+_CANCELLED = 1e6
 
 
 class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -341,15 +344,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
                 )
             if not self.center:
                 mean = self._mean_of_rows(X, A, sample_weight, n_samples)
-        if self.feature_weight is not None:
-            Vt = Vt / np.sqrt(np.asarray(self.feature_weight, dtype=np.float64))
-        self.components_ = _with_positive_peaks(Vt).astype(X.dtype, copy=False)
-        self.singular_values_ = result.singular_values.astype(X.dtype, copy=False)
-        self.residual_norms_ = result.residual_norms
-        self.n_components_ = len(self.singular_values_)
-        self.n_samples_ = n_samples
-        self._squared_norm = result.squared_norm
-        self._set_variances(mean)
+            self._set_results(X, result, mean, sample_weight, n_samples)
         self.error_estimate_ = error
         self.n_passes_ = X.n_passes - passes_before
         self.n_iter_ = result.n_passes
@@ -451,6 +446,8 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             A fitted estimator for each dictionary, in their order. This one stays as it is.
         """
         wanted = [clone(self).set_params(**parameters) for parameters in param_dicts]
+        for estimator in wanted:
+            estimator._check_parameters()
         keys = [estimator._nesting_key(i) for i, estimator in enumerate(wanted)]
         largest = {}
         for key, estimator in zip(keys, wanted, strict=True):
@@ -506,7 +503,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             A = centered(A, self.mean_)
         V = self.components_.T
         if self.feature_weight is not None:
-            V = V * np.asarray(self.feature_weight, dtype=V.dtype)[:, None]
+            V = V * np.asarray(self.feature_weight, dtype=V.dtype).reshape(-1, 1)  # may be one number
         if self.whiten:
             scale = self._scale()
             V = V * np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
@@ -612,16 +609,20 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
     def _weighted(self, X, sample_weight, n_samples):
         """``(A, mean)``: X centred and weighted, and what was subtracted."""
-        feature_weight = validate_weight(self.feature_weight, X.shape[1], "feature_weight", positive=True)
         A, mean = X, None
         if self.center:
             mean = _weighted_mean(X, sample_weight, n_samples)
             A = centered(A, mean)
+        return self._weigh(A, sample_weight), mean
+
+    def _weigh(self, A, sample_weight):
+        """diag(sample_weight)^(1/2) A diag(feature_weight)^(1/2)."""
+        feature_weight = validate_weight(self.feature_weight, A.shape[1], "feature_weight", positive=True)
         if sample_weight is not None:
             A = row_weighted(A, np.sqrt(sample_weight))
         if feature_weight is not None:
             A = scaled(A, np.sqrt(feature_weight))
-        return A, mean
+        return A
 
     def _mean_of_rows(self, X, A, sample_weight, n_samples):
         """Column means of X, which the first sweep over A has gathered where it can."""
@@ -632,7 +633,20 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             mean = mean / np.sqrt(np.asarray(self.feature_weight, dtype=np.float64))
         return mean
 
-    def _set_variances(self, mean):
+    def _set_results(self, X, result, mean, sample_weight, n_samples):
+        """The attributes that a truncated SVD and the means make."""
+        Vt = result.right_vectors
+        if self.feature_weight is not None:
+            Vt = Vt / np.sqrt(np.asarray(self.feature_weight, dtype=np.float64))
+        self.components_ = _with_positive_peaks(Vt).astype(X.dtype, copy=False)
+        self.singular_values_ = result.singular_values.astype(X.dtype, copy=False)
+        self.residual_norms_ = result.residual_norms
+        self.n_components_ = len(self.singular_values_)
+        self.n_samples_ = n_samples
+        self._squared_norm = result.squared_norm
+        self._set_variances(X, mean, sample_weight)
+
+    def _set_variances(self, X, mean, sample_weight):
         """Variances of the coordinates and of X, by PCA's formulas or TruncatedSVD's."""
         dtype = self.singular_values_.dtype
         squares = self.singular_values_.astype(np.float64) ** 2
@@ -648,6 +662,17 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             of_coordinates = self.components_.astype(np.float64) @ (weight * mean)
             variances = np.maximum(squares / self.n_samples_ - of_coordinates**2, 0)
             total = max(self._squared_norm / self.n_samples_ - mean_square, 0.0)
+            if np.any(variances < _CANCELLED * np.finfo(dtype).eps * squares / self.n_samples_):
+                A = self._weigh(centered(X, mean), sample_weight)
+                Vt = self.components_.astype(np.float64) * np.sqrt(weight)
+                Z = as_operand(A.matmat(Vt.T), name="X V")
+                variances = Z.column_squared_norms() / self.n_samples_
+                total = A.squared_norm() / self.n_samples_
+        if variances.max() > np.finfo(dtype).max:
+            raise ValueError(
+                f"explained_variance_ leaves the range of {dtype}: X has a variance of "
+                f"{variances.max():.3g}. Divide X by its largest entry or convert it to float64 first."
+            )
         self.explained_variance_ = variances.astype(dtype)
         ratio = np.divide(variances, total, out=np.zeros_like(variances), where=total > 0)
         self.explained_variance_ratio_ = ratio.astype(dtype)
@@ -663,9 +688,9 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
     def _scale(self):
         """Standard deviations of the coordinates (not centred: root mean squares)."""
-        if self.center:
-            return np.sqrt(self.explained_variance_)
-        return self.singular_values_ / self.singular_values_.dtype.type(np.sqrt(self.n_samples_))
+        # Not the root of `explained_variance_`, which may leave the range of float32.
+        s = self.singular_values_
+        return s / s.dtype.type(np.sqrt(self.n_samples_ - self.center))
 
     # -- warnings -----------------------------------------------------------------------------
 

@@ -70,7 +70,9 @@ def gram_svd(A, k, *, tol=None, n_threads=None):
         total = rows.squared_norm()
         if total == 0:
             return zero_low_rank(A, rule.choose(np.zeros(len(G)), 0.0), before, "gram")
-        squares, vectors = _leading(G, rule, total)
+        # float32 products leave no more digits than a float32 eigensolver keeps.
+        squares, vectors = _leading(G.astype(A.dtype, copy=False), rule, total)
+        squares = squares.astype(np.float64, copy=False)
         _check_precision(squares, rule, A.dtype)
         residuals = column_lengths(G @ vectors - vectors * squares, squares[0])
         if by_columns:

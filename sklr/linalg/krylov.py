@@ -171,7 +171,7 @@ def _capacity(A, b, rule, n_oversamples, max_memory):
     if capacity < needed:
         raise ValueError(
             f"max_memory={max_memory} has room for {max(capacity, 0)} columns of {n} numbers beside a block "
-            f"of {b}, and Krylov iteration for {rule} needs {needed}. Use solver='subspace', a smaller block, "
+            f"of {b}, and Krylov iteration for {rule} needs {needed}. Use solver='subspace', a smaller block "
             f"or at least max_memory={least_memory(n, rule.guess, b, n_oversamples, A.dtype)}."
         )
     return capacity
@@ -361,11 +361,11 @@ def _extract(A, basis, state):
     """``(V, s, residuals)``: the leading Ritz vectors and values."""
     theta, k = state.leading, len(state.leading)
     if theta[-1] < PRECISION_MARGIN * np.finfo(A.dtype).eps * theta[0]:
-        return _two_sided(A, basis.Q, k)
+        return two_sided(A, basis.Q, k)
     return basis.ritz_vectors(k), np.sqrt(np.maximum(theta, 0)), state.residuals
 
 
-def _two_sided(A, Q, k):
+def two_sided(A, Q, k):
     """Singular values and vectors below the root of eps, which products with A^T A cannot see.
 
     Subspace iteration from the Krylov basis with an orthonormal basis on both sides, so that nothing is

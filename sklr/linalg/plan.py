@@ -20,7 +20,8 @@ from .rank import PRECISION_MARGIN, FixedRank, rank_rule
 # Rates of one core, measured by tests/benchmarks/measure_rates.py and rounded; only their ratios
 # decide. Flops per second in float64, bytes per second.
 RATES = {
-    "gemm": 3.4e10,  # dense products of a tile with a panel or with itself
+    "gemm": 3.4e10,  # dense products of a tile with a panel
+    "syrk": 4.5e10,  # and with itself, counted as p q^2
     "sparse": 4.3e9,  # CSR times a panel, in either direction
     "sparse_gram": 1.0e8,  # CSR times its transpose
     "eigh": 2.3e10,  # LAPACK: top eigenpairs of a symmetric matrix, counted as 4/3 q^3
@@ -119,7 +120,7 @@ def plan_low_rank(
 
     Counts flops and bytes of every candidate, divides by measured rates and takes the least::
 
-        gram         p q^2 / gemm + 4/3 q^3 / eigh                  q = min(m, n), p = max(m, n)
+        gram         p q^2 / syrk + 4/3 q^3 / eigh                  q = min(m, n), p = max(m, n)
         krylov       passes (4 nnz b / products + 8 n' q' b / gemm)     q' columns in the basis, b per pass
         subspace     passes (4 nnz l / products + 8 n' l^2 / gemm)      l = k + n_oversamples
         single_pass  4 nnz l / products + 8 n l^2 / gemm                l = 2 k + n_oversamples
@@ -283,7 +284,7 @@ class _Problem:
 
     def gram_cost(self):
         A, p, q = self.A, self.p, self.q
-        product = p * q**2 / self._rate("gemm")
+        product = p * q**2 / self._rate("syrk")
         if A.container == "sparse":
             product = min(product, 2 * A.nnz**2 / p / self._rate("sparse_gram"))
         # The eigenproblem is in float64 whatever the data; where the data choose the rank, all of it.
@@ -340,7 +341,7 @@ class _Problem:
     def _krylov_passes(self):
         filling = 1 - (-self.wanted // self.block)
         passes = filling + int(np.ceil(_KRYLOV_EXTRA_PASSES * self.effort))
-        passes = min(passes, 1 - (-self.side // self.block))  # then the basis is that of the whole space
+        passes = min(passes, 1 - (-self.q // self.block))  # then the basis holds all of the range
         capacity = self._capacity()
         beyond = 0 if capacity >= self.side else max(passes - 1 - capacity // self.block, 0)
         return passes + int(_RESTART_PENALTY * beyond)

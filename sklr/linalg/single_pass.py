@@ -9,7 +9,7 @@ from sklr._backend import as_operand, as_stream, session
 from sklr.sketch import make_sketch
 
 from ._checks import check_count, check_rank
-from ._result import low_rank
+from ._result import low_rank, zero_low_rank
 from .orthogonalize import completed, orthonormalize
 
 
@@ -107,6 +107,8 @@ def single_pass_svd(A, k, *, sketch="gaussian", n_oversamples=10, rng=None, n_th
         s[: len(squares)] = np.sqrt(squares[:k])
         V = completed(V[:, :k], k)
         result = low_rank(A, s, V, np.zeros(k), rows.squared_norm(), before, "single_pass")
+        if rows.squared_norm() == 0:
+            result = zero_low_rank(A, k, before, "single_pass")
     return result._replace(residual_norms=np.full(k, np.nan))
 
 

@@ -8,18 +8,17 @@ from sklr._backend import as_operand, as_stream, session
 from sklr.sketch import Gaussian, make_sketch
 
 from ._checks import check_count
-from ._result import low_rank
+from ._result import low_rank, zero_low_rank
 from ._sides import right_from_left, shorter_side, transposes
 from .convergence import check_accuracy, gains, is_accurate, measure
 from .gram import GramPrecisionError
+from .krylov import two_sided
 from .orthogonalize import completed, orthonormalize
 from .rank import PRECISION_MARGIN, rank_rule
 
 # The shift of every second pass, in smallest Ritz values c: of the x (x - shift c), this is the one with the
 # smallest maximum on [0, c], where the unwanted squares lie.
 _SHIFT = 2 * np.sqrt(2) - 2
-# Squared singular values below this many eps of the largest are rounding errors of zero.
-_ZERO = 10
 
 
 def subspace_svd(
@@ -90,10 +89,8 @@ def subspace_svd(
     Raises
     ------
     GramPrecisionError
-        A ValueError: a singular value that is to be kept is below ``sqrt(1,000 eps)`` of the largest
-        (float64: 5e-7, float32: 1e-2), or the relative error is to be, and the squares do not hold that. Use
-        `krylov_svd` or `exact_svd`. Below ``sqrt(10 eps)`` (5e-8, 1e-3) a value cannot be told from zero,
-        does not raise, and is returned as zero.
+        A ValueError: the relative error is to be below ``sqrt(1,000 eps)`` (float64: 5e-7, float32: 1e-2),
+        which the squares do not hold. Use `krylov_svd` or `exact_svd`.
     TypeError, ValueError
         If a parameter is of the wrong type or out of range, or A holds NaN or infinity.
 
@@ -150,12 +147,16 @@ def subspace_svd(
         distribution = make_sketch(sketch, n=n, sketch_size=width)
         Omega = distribution.operator(width, n, stream.child(0), A.dtype)
         V, state, converged = _iterate(side, rule, Omega, extra, accuracy, max_iter, stream, callback)
-        _check_precision(state.leading, limit, A.dtype)
-        s = np.sqrt(state.leading)
+        if side.squared_norm() == 0:
+            return zero_low_rank(A, len(state.leading), before, "subspace")
+        rank = len(state.leading)
+        s, residuals = np.sqrt(np.maximum(state.leading, 0)), state.residuals
+        if state.leading[-1] < limit * state.leading[0]:
+            V, s, residuals = two_sided(side, V, rank)
+        V = V[:, :rank]
         if transposes(A):
             V, s = right_from_left(side, V)
-    s = np.where(state.leading > 0, s, 0)
-    return low_rank(A, s, V, state.residuals, side.squared_norm(), before, "subspace", converged)
+    return low_rank(A, s, V, residuals, side.squared_norm(), before, "subspace", converged)
 
 
 def _iterate(A, rule, Omega, extra, accuracy, max_iter, stream, callback):
@@ -171,9 +172,8 @@ def _iterate(A, rule, Omega, extra, accuracy, max_iter, stream, callback):
         theta, V, R, unit = _ritz(A, Q)
         del Q
         total, width = A.squared_norm(), len(theta)
-        squares = np.where(theta > _ZERO * eps * unit, theta, 0)
         residuals = unit * np.sqrt(np.einsum("ij,ij->j", R, R, dtype=np.float64))
-        state = measure(rule, squares, residuals, total)
+        state = measure(rule, theta, residuals, total)
         if callback is not None:
             callback(n_passes, state)
         if not is_wide_enough(state.rank):
@@ -183,7 +183,7 @@ def _iterate(A, rule, Omega, extra, accuracy, max_iter, stream, callback):
         else:
             has_settled = is_accurate(state, accuracy, eps)
         if has_settled or n_passes >= max_iter:
-            return V[:, : len(state.leading)], state, has_settled
+            return V, state, has_settled
         # A shifted pass may lose what the next one regains, so the last one is not, and gains are taken
         # from one that is not to the next.
         is_shifted = n_passes % 2 == 0 and n_passes + 1 < max_iter
@@ -194,7 +194,7 @@ def _iterate(A, rule, Omega, extra, accuracy, max_iter, stream, callback):
         del R
         if n_passes % 2 == 0 and not is_wide_enough(state.rank):
             gain = reference.error - state.error
-            if not is_wide_enough(rule.choose(squares, total - gain)):
+            if not is_wide_enough(rule.choose(theta, total - gain)):
                 Q = _widened(Q, min(2 * width, rule.cap + extra, *A.shape), stream.child(n_passes))
         if n_passes % 2 == 0 or n_passes == 1:
             reference = state
@@ -242,14 +242,3 @@ def _widened(Q, width, stream):
     """Q with random orthonormal columns added."""
     new = Gaussian().operator(width - Q.shape[1], Q.shape[0], stream, Q.dtype).toarray().T
     return np.hstack([Q, orthonormalize(new, against=Q)])
-
-
-def _check_precision(squares, limit, dtype):
-    lost = np.flatnonzero((squares > 0) & (squares < limit * squares[0]))
-    if lost.size:
-        ratio = np.sqrt(squares[lost[0]] / squares[0])
-        raise GramPrecisionError(
-            f"Subspace iteration cannot resolve singular value {lost[0] + 1}: it is about {ratio:.1e} of the "
-            f"largest, and squaring keeps only what is above {np.sqrt(limit):.1e} in {np.dtype(dtype)}. "
-            "Use solver='krylov' or 'exact', or a smaller rank."
-        )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklr._backend import RangeError, as_operand, as_stream, session
+from sklr._backend import RangeError, Transposed, as_operand, as_stream, session
 from sklr.sketch import make_sketch
 
 from ._checks import check_count
@@ -133,7 +133,11 @@ def truncated_svd(
             result = _in_float32(run[plan.solver], A, rule, accuracy, max_memory)
         if result is None:
             result = _solve(run, A, rule, plan, solver)
-    return result._replace(n_passes=A.n_passes - before)
+    return result._replace(
+        singular_values=result.singular_values.astype(A.dtype, copy=False),
+        right_vectors=result.right_vectors.astype(A.dtype, copy=False),
+        n_passes=A.n_passes - before,
+    )
 
 
 def _solve(run, A, rule, plan, solver):
@@ -171,10 +175,20 @@ def _in_float32(solve, A, rule, accuracy, max_memory):
     except (RangeError, GramPrecisionError):
         return None
     s = result.singular_values.astype(np.float64)
+    allowed = accuracy or 1 / PRECISION_MARGIN
     is_lost = result.squared_norm == 0 or s[-1] == 0
-    if is_lost or eps * (s[0] / s[-1]) ** 2 > (accuracy or 1 / PRECISION_MARGIN):
+    if is_lost or eps * (s[0] / s[-1]) ** 2 > allowed or eps * _norm_before_shift(A) > allowed * s[-1]:
         return None
     if is_fine and result.captured > (1 - PRECISION_MARGIN * eps) * result.squared_norm:
         return None
     V = orthonormalize(result.right_vectors.T.astype(np.float64))
     return result._replace(singular_values=s, right_vectors=np.ascontiguousarray(V.T))
+
+
+def _norm_before_shift(A):
+    """Norm of the entries that conversion rounds before a shift is subtracted; 0 if it rounds only after."""
+    shifted = A.T if isinstance(A, Transposed) else A
+    before = shifted._unshifted()
+    if before is shifted or A.container in ("dense", "mapped"):
+        return 0.0
+    return float(np.sqrt(before.squared_norm()))

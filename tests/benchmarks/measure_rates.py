@@ -1,9 +1,10 @@
 """The rates of the cost model, measured again on one core.
 
-Each rate is what `sklr.linalg.plan` divides a count by: "gemm" 2 m n l flops, "sparse" 2 nnz l, "eigh"
-4/3 q^3, "svd" 6 p q^2 + 16 q^3, "memory" and "disk" bytes. Every case is measured by itself; the value that
-belongs into the code is the median of the cases of a rate, in float64, rounded: only ratios between rates
-decide. float32 is printed beside it, because the model takes twice the rate for it.
+Each rate is what `sklr.linalg.plan` divides a count by: "gemm" 2 m n l flops, "syrk" m n^2, "sparse" 2 nnz l,
+"sparse_gram" 2 nnz^2 / m, "eigh" 4/3 q^3, "svd" 6 p q^2 + 16 q^3, "memory" and "disk" bytes. Every case is
+measured by itself; the value that belongs into the code is the median of the cases of a rate, in float64,
+rounded: only ratios between rates decide. float32 is printed beside it: the model takes twice the rate for
+it, less for sparse products.
 
 `check_plan.py` shows what the model makes of the rates.
 """
@@ -46,7 +47,7 @@ def dense_cases(rng, dtype):
                 lambda tile=tile, Z=Z: tile.T @ (tile @ Z),
             )
     A = as_operand(rng.standard_normal((20_000, 500), dtype=dtype))
-    yield "gemm", "Gram matrix, 20000 x 500", dtype, 20_000 * 500**2, A.gram
+    yield "syrk", "Gram matrix, 20000 x 500", dtype, 20_000 * 500**2, A.gram
 
 
 def sparse_cases(dtype, quick):
@@ -64,7 +65,7 @@ def sparse_cases(dtype, quick):
     m, n = shape[0], 1_000
     narrow = random_csr(m, n, 10 * m, dtype)
     narrow_operand = as_operand(narrow)
-    yield "sparse", f"Gram matrix, {m} x {n}", dtype, 2 * narrow.nnz**2 / m, narrow_operand.gram
+    yield "sparse_gram", f"Gram matrix, {m} x {n}", dtype, 2 * narrow.nnz**2 / m, narrow_operand.gram
 
 
 def lapack_cases(rng, dtype, quick):

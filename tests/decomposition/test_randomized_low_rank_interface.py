@@ -383,7 +383,7 @@ BAD_PARAMETERS = {
         ValueError,
         "solver='gram' cannot be used here: squared singular values do not hold",
     ),
-    "feature_weight too short": ({"feature_weight": [1, 2]}, ValueError, r"feature_weight .* \(5,\), got \(2,\)"),
+    "feature_weight short": ({"feature_weight": [1, 2]}, ValueError, r"feature_weight .* \(5,\), got \(2,"),
     "feature_weight zero": (
         {"feature_weight": [1, 2, 0, 1, 1]},
         ValueError,

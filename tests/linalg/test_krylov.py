@@ -1,5 +1,7 @@
 """Block Krylov iteration: excess error, hard spectra, start blocks, passes."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -262,3 +264,220 @@ def test_bad_entries_are_named(bad):
     X[4, 6] = bad
     with pytest.raises(ValueError, match=r"contains (NaN|infinity): first seen at row 4, column 6"):
         krylov_svd(X, 2, sketch=Gaussian())
+
+
+ACCURATE = {
+    **DECAYING,
+    "linear": np.linspace(1.1, 0.1, 120),
+    "hardly any decay": np.linspace(1.05, 1, 120),
+    "all equal": np.ones(120),
+    "30 equal, then linear": REPEATED["30 equal, then linear"],
+    "three groups": REPEATED["three groups"],
+}
+
+
+def residuals_of(A, result):
+    """||A^T u - s v|| with u = A v / s, from the matrix."""
+    s, V = result.singular_values, result.right_vectors.T
+    return np.linalg.norm(A.T @ (A @ V) / s - V * s, axis=0)
+
+
+@pytest.mark.parametrize("block_size", [None, 10])
+@pytest.mark.parametrize("spectrum", ACCURATE)
+def test_accuracy_is_met(spectrum, block_size, seed, matrix, lapack_svd):
+    """Residuals of other vectors, a gap that is taken for known, or copies of a value that are missed.
+
+    That a leading vector is missed needs start blocks that are all but orthogonal to it, by 1e-6 beside what
+    is typical: with 10 columns and more a chance of (1e-6)^10.
+    """
+    for shape in [(250, 120), (120, 250)]:
+        A = matrix(*shape, ACCURATE[spectrum])
+        result = krylov_svd(A, 14, accuracy=1e-6, block_size=block_size, rng=seed)
+        assert result.converged
+        np.testing.assert_allclose(result.singular_values, lapack_svd(A)[0][:14], rtol=1e-6)
+
+
+@pytest.mark.parametrize("block_size", [5, 14])
+@pytest.mark.parametrize("spectrum", REPEATED)
+def test_accuracy_finds_every_copy(spectrum, block_size, matrix):
+    """Residuals of zero, which say nothing of the copies that the block has not shown."""
+    s = REPEATED[spectrum]
+    result = krylov_svd(matrix(250, 120, s), 30, accuracy=1e-6, block_size=block_size, rng=0)
+    np.testing.assert_allclose(result.singular_values, s[:30], rtol=2e-6)
+
+
+SLOW = np.arange(1, 1501) ** -0.5
+SLOW_A = sparse.diags_array(SLOW).tocsr()
+
+
+@pytest.mark.parametrize("columns", [40, 45, 60, 200])
+def test_restarts_reach_the_same_accuracy(columns):
+    """A restart that loses a vector, or goes on from another block than the next one."""
+    room = int((2.5 * columns + 6 * 10) * 1500 * 8)
+    states = []
+    result = krylov_svd(
+        SLOW_A,
+        10,
+        accuracy=1e-6,
+        block_size=10,
+        max_memory=room,
+        rng=0,
+        callback=lambda i, state: states.append(state),
+    )
+    assert result.converged
+    np.testing.assert_allclose(result.singular_values, SLOW[:10], rtol=1e-6)
+    assert_orthonormal(result.right_vectors)
+    actual = residuals_of(SLOW_A, result)
+    assert np.all(actual <= result.residual_norms * (1 + 1e-6) + 100 * EPS)
+    free = krylov_svd(SLOW_A, 10, accuracy=1e-6, block_size=10, rng=0)
+    assert result.n_passes <= 3 * free.n_passes
+    # Restarts keep the best of what is known: no Ritz value falls.
+    values = [state.leading for state in states if state is not None and len(state.leading) == 10]
+    assert np.all(np.diff(values, axis=0) >= -100 * EPS)
+
+
+def test_memory_of_the_basis_is_bounded():
+    """A basis that grows in spite of the restarts, or copies that are kept."""
+    rng = np.random.default_rng(0)
+    A = sparse.random_array((4000, 3000), density=0.01, rng=rng, format="csr")
+    column = 3000 * 8
+    peaks = []
+    for columns in (60, None):
+        room = None if columns is None else int((2.5 * columns + 60) * column)
+        options = {"accuracy": 1e-4, "block_size": 10, "max_memory": room, "rng": 0, "n_threads": 1}
+        krylov_svd(A, 10, **options, max_iter=2)  # loads what it needs
+        tracemalloc.start()
+        result = krylov_svd(A, 10, **options, max_iter=40)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        if room is not None:
+            assert result.n_passes > 8
+            assert peaks[0] <= 0.9 * room, peaks[0] / room
+    assert peaks[1] > 1.3 * peaks[0]
+
+
+def test_too_little_memory_is_refused_with_the_remedy():
+    """A restart that leaves no room for a block, or a refusal that does not say what would do."""
+    with pytest.raises(
+        ValueError, match=r"max_memory=1000 has room for 0 .*or at least max_memory=\d+\."
+    ) as caught:
+        krylov_svd(SLOW_A, 10, block_size=10, max_memory=1000, rng=0)
+    least = int(str(caught.value).rpartition("max_memory=")[2].rstrip("."))
+    with pytest.raises(ValueError, match="max_memory="):
+        krylov_svd(SLOW_A, 10, block_size=10, max_memory=least - 1500 * 8 * 3, rng=0)
+    result = krylov_svd(SLOW_A, 10, block_size=10, max_memory=least, rng=0)
+    np.testing.assert_allclose(result.singular_values, SLOW[:10], rtol=1e-2)
+
+
+@pytest.mark.parametrize("tol", [0.3, 0.03, 1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize(
+    "spectrum", ["geometric, fast", "geometric, slow", "power -2", "power -1", "power -1/2"]
+)
+def test_tol_is_reached_by_hardly_more_than_the_least_rank(spectrum, tol, seed, matrix, error_of):
+    """A rank that values not yet risen decide, or errors below 1e-7 that are lost because they are squared.
+
+    Below 5e-7 the error is an estimate, off by more than a factor 2 with a chance of 1e-2 at worst, for a
+    residual of rank one; here the truncation leaves most of it, which is known.
+    """
+    s = DECAYING[spectrum]
+    beyond = np.sqrt(np.cumsum((s**2)[::-1])[::-1]) / np.linalg.norm(s)
+    least = max(int(np.sum(beyond > tol)), 1)
+    for shape in [(250, 120), (120, 250)]:
+        A = matrix(*shape, s)
+        result = krylov_svd(A, None, tol=tol, rng=seed)
+        assert result.converged
+        assert error_of(A, result.right_vectors) <= tol * np.linalg.norm(s) * (1 + 1e-6) + 20 * EPS
+        assert least <= len(result.singular_values) <= least + 1 + 0.03 * least
+        assert_orthonormal(result.right_vectors)
+    capped = krylov_svd(A, 5, tol=tol, rng=seed)
+    assert len(capped.singular_values) == min(least, 5)
+
+
+@pytest.mark.parametrize("accuracy", [None, 1e-6])
+def test_residuals_are_those_of_the_triplets(accuracy, matrix):
+    """Residuals in other units, of other columns, or of a basis as it was before."""
+    s = 0.95 ** np.arange(100)
+    for A in (matrix(250, 100, s), matrix(250, 100, s) * 1e-100):
+        result = krylov_svd(A, 8, accuracy=accuracy, block_size=10, rng=0)
+        np.testing.assert_allclose(
+            result.residual_norms, residuals_of(A, result), rtol=1e-4, atol=100 * EPS * np.max(A)
+        )
+    for A in (matrix(100, 250, s),):
+        result = krylov_svd(A, 8, accuracy=accuracy, block_size=10, rng=0)
+        actual = residuals_of(A, result)
+        assert np.all(actual <= result.residual_norms * (1 + 1e-6) + 100 * EPS)
+    deep = krylov_svd(matrix(250, 100, np.geomspace(1, 1e-12, 100)), 60, rng=0)  # by two-sided iteration
+    actual = residuals_of(matrix(250, 100, np.geomspace(1, 1e-12, 100)), deep)
+    assert np.all(deep.residual_norms >= 0) and np.all(deep.residual_norms[:30] <= actual[:30] + 100 * EPS)
+
+
+def test_values_lie_within_the_residuals(seed, matrix, lapack_svd):
+    """A bound that is none: there is a singular value within the residual norm, converged or not."""
+    for shape in [(250, 120), (120, 250)]:
+        A = matrix(*shape, DECAYING["power -1/2"])
+        for max_iter in (2, 3, 5):
+            result = krylov_svd(A, 10, block_size=12, max_iter=max_iter, rng=seed)
+            distance = np.abs(result.singular_values[:, None] - lapack_svd(A)[0]).min(axis=1)
+            assert np.all(distance <= result.residual_norms + 50 * EPS)
+
+
+def test_end_by_max_iter_is_told(matrix):
+    """A result that claims to be done."""
+    A = matrix(200, 100, np.linspace(1.1, 1, 100))
+    assert not krylov_svd(A, 3, accuracy=1e-9, rng=0, max_iter=4).converged
+    assert not krylov_svd(A, None, tol=0.5, rng=0, max_iter=1, block_size=5).converged
+    assert krylov_svd(A, 3, accuracy=1e-9, rng=0).converged
+
+
+@pytest.mark.parametrize("scale", [1e-144, 1e-140, 1e140, 1e148])
+@pytest.mark.parametrize("shape", [(150, 60), (60, 150)])
+def test_squares_at_the_ends_of_the_range(shape, scale, matrix):
+    """Images A^T A v whose squares leave the range that A^T A itself is in."""
+    s = 1 / np.arange(1, 61)
+    A = matrix(*shape, s)
+    for k, options in [(5, {}), (5, {"accuracy": 1e-6}), (58, {}), (60, {"tol": 0.1}), (60, {"tol": 1e-9})]:
+        plain = krylov_svd(A, k, rng=0, **options)
+        result = krylov_svd(A * scale, k, rng=0, **options)
+        kept = len(plain.singular_values)
+        np.testing.assert_allclose(result.singular_values, s[:kept] * scale, rtol=1e-2)
+        assert result.converged
+        assert np.all(result.residual_norms[: min(kept, 5)] <= 1e-2 * scale)
+        if "accuracy" in options:
+            np.testing.assert_allclose(result.singular_values, s[:5] * scale, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("base", [1e-2, 1e-10, 1e-100])
+def test_values_that_underflow_when_squared(base, dtype):
+    """Panels of the iteration that are tiny beside the matrix, refused as if they were given by the user."""
+    d = (base ** np.minimum(np.arange(40.0), 300 / -np.log10(base))).astype(dtype)
+    for A in (np.diag(d), sparse.csr_array(np.diag(d))):
+        for k in (1, 5, 10):
+            result = krylov_svd(A, k, rng=0)
+            eps = np.finfo(dtype).eps
+            np.testing.assert_allclose(result.singular_values, d[:k], rtol=1e-3, atol=20 * eps)
+            assert_orthonormal(result.right_vectors)
+
+
+@pytest.mark.parametrize("shape", [(250, 120), (120, 250)])
+def test_small_tol_by_small_blocks(shape, seed, matrix, error_of):
+    """A basis that just misses the error, so that no truncation has it, or one that is not truncated."""
+    s = np.geomspace(1, 1e-14, 120)
+    A = matrix(*shape, s)
+    for tol in (1e-7, 1e-9, 1e-11):
+        result = krylov_svd(A, None, tol=tol, block_size=10, n_oversamples=0, rng=seed)
+        least = int(np.sum(np.sqrt(np.cumsum((s**2)[::-1])[::-1]) / np.linalg.norm(s) > tol))
+        assert least <= len(result.singular_values) <= least + 3
+        assert error_of(A, result.right_vectors) <= 1.5 * tol * np.linalg.norm(s)
+        assert result.converged
+
+
+@pytest.mark.parametrize("columns", [90, 110])
+def test_restarts_after_a_new_block(columns):
+    """Residuals that forget what the images before the new random block had left."""
+    s = np.r_[np.full(30, 3.0), np.arange(2, 1972) ** -0.5]
+    A = sparse.diags_array(s).tocsr()
+    room = int((2.5 * columns + 6 * 10) * 2000 * 8)
+    result = krylov_svd(A, 30, accuracy=1e-2, block_size=10, max_memory=room, rng=0)
+    np.testing.assert_allclose(result.singular_values, 3.0, rtol=1e-2)
+    assert np.all(residuals_of(A, result) <= result.residual_norms * (1 + 1e-6) + 100 * EPS)

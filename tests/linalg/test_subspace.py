@@ -177,32 +177,32 @@ def test_lower_rank_than_asked_for(rank, shape, dtype, seed, matrix):
     A = (matrix(*shape, s) if rank else np.zeros(shape)).astype(dtype)
     result = subspace_svd(A, 12, rng=seed)
     np.testing.assert_allclose(result.singular_values[:rank], s, rtol=100 * np.finfo(dtype).eps)
-    assert not result.singular_values[rank:].any()
-    assert not result.residual_norms[rank:].any()
+    assert np.all(result.singular_values[rank:] <= 30 * np.finfo(dtype).eps)
+    assert np.all(result.residual_norms[rank:] <= 1e3 * np.finfo(dtype).eps)
     assert result.converged
-    assert result.n_passes <= 6
+    assert result.n_passes <= 20
     assert result.right_vectors.shape == (12, shape[1])
     assert_orthonormal(result.right_vectors)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_values_that_squares_do_not_hold(dtype, matrix):
-    """Rounding errors of A^T A as singular values."""
-    A = matrix(200, 120, np.geomspace(1, 1e-12, 100)).astype(dtype)
-    with pytest.raises(GramPrecisionError, match=r"cannot resolve singular value \d+: .*solver='krylov'"):
-        subspace_svd(A, 60, rng=0)
+    """Rounding errors of A^T A as singular values, or as an error that is reached."""
+    true = np.geomspace(1, 1e-12, 100)
+    A = matrix(200, 120, true).astype(dtype)
+    found = subspace_svd(A, 60, rng=0).singular_values
+    np.testing.assert_allclose(found, true[:60], rtol=0.02, atol=30 * np.finfo(dtype).eps)
     with pytest.raises(GramPrecisionError, match=r"relative error of 1\.0e-07"):
         subspace_svd(A, 60, tol=1e-7)
     few = subspace_svd(A, 5, rng=0)
     np.testing.assert_allclose(few.singular_values, np.geomspace(1, 1e-12, 100)[:5], rtol=1e-3)
 
 
-def test_lost_values_are_refused_soon(matrix):
+def test_lost_values_end_soon(matrix):
     """Passes until `max_iter` because the digits of what is lost change with every pass."""
     for s in [np.geomspace(1, 1e-12, 100), J**-4.0, np.r_[np.ones(20), np.full(100, 1e-7)]]:
         states = {}
-        with pytest.raises(GramPrecisionError):
-            subspace_svd(matrix(200, 120, s), 60, rng=0, callback=states.__setitem__)
+        subspace_svd(matrix(200, 120, s), 60, rng=0, callback=states.__setitem__)
         assert len(states) <= 5
 
 
@@ -236,8 +236,9 @@ def test_tol_takes_the_least_rank(rank, shape, matrix, error_of):
         (np.ones(200), 150, 1.001, [30, 60, 120, 200]),
     ],
 )
-def test_block_is_as_wide_as_needed(s, k, slack, widths, matrix):
+def test_block_is_as_wide_as_needed(s, k, slack, widths, matrix, monkeypatch):
     """A block that is widened because it has not converged, or has been through a shifted pass, or is not."""
+    monkeypatch.setattr("sklr.linalg.rank._GUESS", 20)
     seen = []
     operand = as_operand(matrix(300, 200, s))
     product = operand.normal_matmat
@@ -267,7 +268,7 @@ def test_all_that_there_is(k, matrix):
         assert_orthonormal(result.right_vectors)
 
 
-def test_max_iter_ends_it(matrix):
+def test_max_iter_ends_it(matrix, monkeypatch):
     """A limit that is not looked at, or a result that claims to be done."""
     A = matrix(200, 100, np.linspace(1.1, 1, 100))
     for max_iter in (1, 2, 5):
@@ -276,6 +277,7 @@ def test_max_iter_ends_it(matrix):
         assert not result.converged
         assert result.right_vectors.shape == (3, 100)
     # The rank is still unknown: as many as the block has.
+    monkeypatch.setattr("sklr.linalg.rank._GUESS", 10)
     result = subspace_svd(A, None, tol=0.1, rng=0, max_iter=1)
     assert not result.converged
     assert result.right_vectors.shape == (20, 100)

@@ -102,7 +102,8 @@ class DenseOperand(_Source):
         return view.ravel(), (lambda k: k // width), (lambda k: k % width)
 
     def _retiled_transpose(self):
-        return type(self)(self._array.T, self.name, not self._flipped, self.counter)
+        turned = type(self)(self._array.T, self.name, not self._flipped, self.counter)
+        return turned._with_norm_of(self)
 
 
 class MappedOperand(DenseOperand):
@@ -187,7 +188,8 @@ class SparseOperand(_Source):
 
     def _retiled_transpose(self):
         self.counter.n_passes += 1  # the conversion reads everything once
-        return SparseOperand(self._matrix.T.tocsr(), self.name, not self._flipped, self.counter)
+        turned = SparseOperand(self._matrix.T.tocsr(), self.name, not self._flipped, self.counter)
+        return turned._with_norm_of(self)
 
 
 class RowChunks:

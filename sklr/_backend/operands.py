@@ -222,6 +222,11 @@ class Operand(ABC):
         """A squared norm that rounding alone may have, because the entries are differences."""
         return 0.0
 
+    def _with_norm_of(self, other):
+        """This operand, which has the entries of `other` in another order, knowing their norm."""
+        self._squared_norm = other._squared_norm
+        return self
+
     def _check_squares(self):
         """Raise if products with A^T A would leave the range of the dtype, as far as that is known."""
         low, high = _SQUARES[self.dtype.name]
@@ -472,7 +477,8 @@ class _Shifted(_Wrapper):
             self._squared_norm = square
 
     def _retiled_transpose(self):
-        return self._base._retiled_transpose().shifted(self._right, self._left)
+        turned = self._base._retiled_transpose().shifted(self._right, self._left)
+        return turned._with_norm_of(self)
 
     def _change(self, tile, rows, columns):
         return tile.shifted(self._left[rows], self._right[columns])
@@ -500,7 +506,8 @@ class _Scaled(_Wrapper):
         )
 
     def _retiled_transpose(self):
-        return self._base._retiled_transpose().scaled(self._column_scale, self._row_scale)
+        turned = self._base._retiled_transpose().scaled(self._column_scale, self._row_scale)
+        return turned._with_norm_of(self)
 
     def _unshifted(self):
         inner = self._base._unshifted()
@@ -523,7 +530,7 @@ class _Converted(_Wrapper):
         return tile.astype(self.dtype)
 
     def _retiled_transpose(self):
-        return self._base._retiled_transpose().astype(self.dtype)
+        return self._base._retiled_transpose().astype(self.dtype)._with_norm_of(self)
 
     def _unshifted(self):
         inner = self._base._unshifted()

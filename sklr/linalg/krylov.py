@@ -25,6 +25,10 @@ _DEEP_SHARE = 0.5
 _EQUAL = 1e-6
 # The basis is moved to memory larger by this factor when it is full; both are held meanwhile.
 _GROWTH = 1.5
+# A basis of so many times the rank, or so many blocks, is restarted: beyond, to keep it orthonormal and to find
+# its Ritz values costs more than the passes that it saves.
+_BASIS_RANKS = 8
+_BASIS_BLOCKS = 30
 # Panels of a block beside the basis: the block, its image, what is left of it, partial sums of a pass.
 PANELS = 6
 
@@ -162,11 +166,13 @@ def krylov_svd(
 
 def _capacity(A, b, rule, n_oversamples, max_memory):
     """Columns that the basis may have: all, or what `max_memory` has room for."""
-    n = A.shape[1]
+    n = limit = A.shape[1]
+    if isinstance(rule, FixedRank):
+        limit = min(n, max(_BASIS_RANKS * (rule.cap + n_oversamples), rule.cap + _BASIS_BLOCKS * b))
     if max_memory is None:
-        return n
+        return limit
     columns = max_memory // (n * A.dtype.itemsize)
-    capacity = min(int((columns - PANELS * b) / (1 + _GROWTH)), n)
+    capacity = min(int((columns - PANELS * b) / (1 + _GROWTH)), limit)
     needed = min(least_capacity(rule.guess, b, n_oversamples), n)
     if capacity < needed:
         raise ValueError(

@@ -25,8 +25,8 @@ _DEEP_SHARE = 0.5
 _EQUAL = 1e-6
 # The basis is moved to memory larger by this factor when it is full; both are held meanwhile.
 _GROWTH = 1.5
-# A basis of so many times the rank, or so many blocks, is restarted: beyond, to keep it orthonormal and to find
-# its Ritz values costs more than the passes that it saves.
+# A basis of so many times the rank, or so many blocks, is restarted: beyond, to keep it orthonormal and to
+# find its Ritz values costs more than the passes that it saves.
 _BASIS_RANKS = 8
 _BASIS_BLOCKS = 30
 # Panels of a block beside the basis: the block, its image, what is left of it, partial sums of a pass.

@@ -62,7 +62,7 @@ def find_range(A, tol, *, max_columns=None, block_size=20, rng=None, n_threads=N
     >>> A = np.diag(0.1 ** np.arange(60))
     >>> Q, error = find_range(A, 1e-9, block_size=10, rng=0)
     >>> Q.shape, bool(error <= 1e-9)
-    ((60, 20), True)
+    ((60, 10), True)
     """
     A = as_operand(A, name="A")
     tol = check_relative("tol", tol)

@@ -89,7 +89,7 @@ def _leading(G, rule, total):
         kept = rule.cap
         squares, vectors = linalg.eigh(G, subset_by_index=[len(G) - kept, len(G) - 1])
     else:
-        squares, vectors = linalg.eigh(G, driver="evd")
+        squares, vectors = np.linalg.eigh(G)
         kept = rule.choose(squares[::-1], total)
     return squares[: -kept - 1 : -1], vectors[:, : -kept - 1 : -1]
 

@@ -339,7 +339,7 @@ def test_restarts_reach_the_same_accuracy(columns):
 def test_memory_of_the_basis_is_bounded():
     """A basis that grows in spite of the restarts, or copies that are kept."""
     rng = np.random.default_rng(0)
-    A = sparse.random_array((4000, 3000), density=0.01, rng=rng, format="csr")
+    A = sparse.random_array((4000, 3000), density=0.01, random_state=rng, format="csr")
     column = 3000 * 8
     peaks = []
     for columns in (60, None):

@@ -197,7 +197,7 @@ def test_sketch_with_nearly_parallel_rows(matrix):
 
 def test_centred_sparse_data(lapack_svd):
     """The mean as the first singular vector."""
-    X = sparse.random_array((300, 20), density=0.2, rng=np.random.default_rng(0), format="csr")
+    X = sparse.random_array((300, 20), density=0.2, random_state=np.random.default_rng(0), format="csr")
     D = X.toarray()
     result = single_pass_svd(centered(X), 5, rng=0)  # l = n: exact
     np.testing.assert_allclose(result.singular_values, lapack_svd(D - D.mean(axis=0))[0][:5], rtol=1e-10)

@@ -148,7 +148,7 @@ def test_residuals_are_those_of_the_triplets(shape, matrix):
 
 def test_centred_sparse_data(lapack_svd):
     """The mean as the first singular vector."""
-    X = sparse.random_array((300, 80), density=0.05, rng=np.random.default_rng(0), format="csr")
+    X = sparse.random_array((300, 80), density=0.05, random_state=np.random.default_rng(0), format="csr")
     result = subspace_svd(centered(X), 5, accuracy=1e-6, rng=0)
     D = X.toarray()
     np.testing.assert_allclose(result.singular_values, lapack_svd(D - D.mean(axis=0))[0][:5], rtol=1e-6)
@@ -332,7 +332,7 @@ def test_squares_at_the_ends_of_the_range(scale, matrix):
 
 def test_memory_is_that_of_one_block():
     """A block that is kept beyond its use."""
-    A = sparse.random_array((4000, 3000), density=0.01, rng=np.random.default_rng(0), format="csr")
+    A = sparse.random_array((4000, 3000), density=0.01, random_state=np.random.default_rng(0), format="csr")
     panel = 3000 * 30 * 8
     subspace_svd(A, 20, rng=0, n_threads=1, max_iter=2)  # loads what it needs
     tracemalloc.start()

@@ -31,6 +31,7 @@ from sklr.linalg import (
     scaled,
     truncated_svd,
 )
+from sklr.linalg._checks import check_relative
 from sklr.linalg.error_estimate import error_bound
 from sklr.linalg.plan import MAX_MEMORY
 from sklr.sketch import make_sketch
@@ -99,7 +100,8 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
     max_iter : int, default=100
         Passes of an iteration at most; a fit that needs more warns.
     max_memory : int, default=2147483648
-        Bytes beside the data that a solver may take.
+        Bytes beside the data that a solver may take. Where `tol` or a fraction leaves the rank open,
+        "subspace" and a `tol` below 5e-7 may take more, in proportion to the rank that they find.
     n_threads : int, default=None
         At most so many threads; None means what this process may use. The fitted attributes have the same
         bits on any number of threads, for equal values in equal containers (Notes).
@@ -562,7 +564,10 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         k = self.n_components
         is_word = k is None or (isinstance(k, str) and k == "auto")
         if not is_word and (isinstance(k, bool) or not isinstance(k, Real)):
-            raise TypeError(f"n_components must be an int, a float in (0, 1), 'auto' or None, got {k!r}.")
+            raise TypeError(
+                f"n_components must be an int, a float in (0, 1), 'auto' or None, got {k!r}. "
+                "Pass 'auto' to have the data choose the rank."
+            )
         if isinstance(k, Integral) and k < 1:
             raise ValueError(f"n_components must be at least 1, got {k}.")
         if isinstance(k, Real) and not isinstance(k, Integral) and not 0 < k < 1:
@@ -570,11 +575,8 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
                 f"n_components must be an int, or a float in (0, 1), the part of the variance; got {k}."
             )
         for name in ("tol", "accuracy"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
-                raise TypeError(f"{name} must be a float in (0, 1) or None, got {value!r}.")
-            if value is not None and not 0 < value < 1:
-                raise ValueError(f"{name} must be in (0, 1): it is a relative error. Got {value}.")
+            if getattr(self, name) is not None:
+                check_relative(name, getattr(self, name))
         if self.tol is not None and not (k is None or isinstance(k, Integral)):
             raise ValueError(
                 f"n_components={k!r} and tol={self.tol} both choose the rank. Give one of them, or an int "

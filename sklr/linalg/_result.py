@@ -18,7 +18,8 @@ class LowRank(NamedTuple):
         V^T, orthonormal rows; dtype of A.
     residual_norms : ndarray of shape (k,)
         Of each approximate singular triplet (u, s, v), ``||A^T u - s v||`` with ``u = A v / s``: A has a
-        singular value within this distance of s. 0 where s is 0. float64.
+        singular value within this distance of s. 0 where s is 0. Iterations on A^T give ``||A v - s u||`` of
+        the left vectors u, with ``v = A^T u / s``, from which the right ones were made. float64.
     captured : float
         ``||A V||_F^2``, of which "single_pass" knows a lower bound.
     squared_norm : float

@@ -6,7 +6,7 @@ from scipy import linalg
 from sklr._backend import as_operand, session
 
 from ._result import column_lengths, low_rank, zero_low_rank
-from .rank import PRECISION_MARGIN, FixedRank, rank_rule
+from .rank import PRECISION_MARGIN, FixedRank, is_lost_in_squares, rank_rule
 
 
 class GramPrecisionError(ValueError):
@@ -103,7 +103,7 @@ def _check_precision(squares, rule, dtype):
             f"largest, and squaring keeps only what is above {np.sqrt(limit):.1e} in {np.dtype(dtype)}. "
             "Use solver='krylov' or 'exact', or a smaller rank."
         )
-    if rule.error is not None and rule.error**2 < limit:
+    if is_lost_in_squares(rule, dtype):
         raise GramPrecisionError(
             f"The Gram matrix cannot tell whether a relative error of {rule.error:.1e} is reached: squaring "
             f"keeps only what is above {np.sqrt(limit):.1e} in {np.dtype(dtype)}. Use solver='krylov' or "

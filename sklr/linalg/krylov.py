@@ -14,7 +14,7 @@ from ._sides import right_from_left, shorter_side, transposes
 from .convergence import check_accuracy, gains, is_accurate, measure
 from .orthogonalize import completed, orthonormalize, to_unit_size
 from .rangefinder import find_range
-from .rank import PRECISION_MARGIN, FixedRank, rank_rule
+from .rank import PRECISION_MARGIN, FixedRank, is_lost_in_squares, rank_rule
 
 _MAX_TWO_SIDED = 5
 # Two-sided iteration stops when its values change by less than this part.
@@ -63,8 +63,8 @@ def krylov_svd(
     singular value by more than a part in 100, or, with `accuracy`, when the residuals say that all k values
     are that accurate. Where it has then found b equal singular values, with b < k, it goes on from a new
     random block until that gains no more either: b columns show at most b copies of a repeated value, however
-    many passes follow. Where the basis reaches `max_memory`, it is restarted from its leading Ritz vectors
-    and the next block (thick restart), and goes on more slowly.
+    many passes follow. Where the basis reaches `max_memory`, or for an int k both 8 (k + n_oversamples) and
+    k + 30 b columns, it is restarted from its leading Ritz vectors and the next block (thick restart).
 
     Parameters
     ----------
@@ -114,7 +114,9 @@ def krylov_svd(
     columns ``8 n q b`` to keep it orthonormal; memory ``2.5 n q + 6 n b``, and n b for every partial sum, of
     which there are at most three per thread. Where sigma_k is too small beside sigma_1 for its square to be
     held (below 5e-7 sigma_1 in float64), three passes or more of two-sided subspace iteration follow, with
-    memory ``2 m q``. A `tol` that is as small is reached by `sklr.linalg.find_range`.
+    memory ``2 m q``. A `tol` that is as small is reached by `sklr.linalg.find_range`, whose Gaussian blocks
+    take the place of `sketch`, and which looks at neither `accuracy`, `max_iter` nor `max_memory`: memory
+    ``2 (m + n) q``.
 
     References
     ----------
@@ -147,14 +149,14 @@ def krylov_svd(
         side = shorter_side(A)
         stream = as_stream(rng)
         converged = True
-        if rule.error is not None and rule.error**2 < PRECISION_MARGIN * np.finfo(A.dtype).eps:
+        if is_lost_in_squares(rule, A.dtype):
             V, s, residuals, converged = _deep(side, rule, b, stream)
         else:
-            capacity = _capacity(side, b, rule, n_oversamples, max_memory)
+            columns = _checked_capacity(side, b, rule, n_oversamples, max_memory)
             distribution = make_sketch(sketch, n=side.shape[1], sketch_size=b)
             starts = _start_blocks(distribution, b, side.shape[1], stream, A.dtype)
             basis, state, converged = _iterate(
-                side, rule, b, n_oversamples, accuracy, max_iter, capacity, starts, callback
+                side, rule, b, n_oversamples, accuracy, max_iter, columns, starts, callback
             )
             if side.squared_norm() == 0:
                 return zero_low_rank(A, len(state.leading), before, "krylov")
@@ -164,23 +166,28 @@ def krylov_svd(
     return low_rank(A, s, V, residuals, side.squared_norm(), before, "krylov", converged)
 
 
-def _capacity(A, b, rule, n_oversamples, max_memory):
-    """Columns that the basis may have: all, or what `max_memory` has room for."""
-    n = limit = A.shape[1]
+def capacity(n, rule, b, n_oversamples, max_memory, dtype):
+    """Columns of n numbers that the basis may have, by what pays and by what `max_memory` has room for."""
+    limit = n
     if isinstance(rule, FixedRank):
         limit = min(n, max(_BASIS_RANKS * (rule.cap + n_oversamples), rule.cap + _BASIS_BLOCKS * b))
     if max_memory is None:
         return limit
-    columns = max_memory // (n * A.dtype.itemsize)
-    capacity = min(int((columns - PANELS * b) / (1 + _GROWTH)), limit)
+    columns = max_memory // (n * np.dtype(dtype).itemsize)
+    return min(int((columns - PANELS * b) / (1 + _GROWTH)), limit)
+
+
+def _checked_capacity(A, b, rule, n_oversamples, max_memory):
+    n = A.shape[1]
+    found = capacity(n, rule, b, n_oversamples, max_memory, A.dtype)
     needed = min(least_capacity(rule.guess, b, n_oversamples), n)
-    if capacity < needed:
+    if found < needed:
         raise ValueError(
-            f"max_memory={max_memory} has room for {max(capacity, 0)} columns of {n} numbers beside a block "
+            f"max_memory={max_memory} has room for {max(found, 0)} columns of {n} numbers beside a block "
             f"of {b}, and Krylov iteration for {rule} needs {needed}. Use solver='subspace', a smaller block "
             f"or at least max_memory={least_memory(n, rule.guess, b, n_oversamples, A.dtype)}."
         )
-    return capacity
+    return found
 
 
 def least_capacity(k, b, n_oversamples):

@@ -15,7 +15,7 @@ from . import krylov
 from ._checks import check_count
 from ._sides import transposes
 from .convergence import check_accuracy
-from .rank import PRECISION_MARGIN, FixedRank, rank_rule
+from .rank import FixedRank, is_lost_in_squares, rank_rule
 
 # Rates of one core, measured by tests/benchmarks/measure_rates.py and rounded; only their ratios
 # decide. Flops per second in float64, bytes per second.
@@ -199,7 +199,7 @@ def plan_low_rank(
         raise ValueError(
             f"solver={solver!r} cannot be used here: {too_large[solver]}. Pass {least}, or solver='auto'."
         )
-    reasons = too_large | impossible
+    reasons = {name: why for name, why in (too_large | impossible).items() if name in names}
     kind = f"{A.container} {A.dtype}"
     description = f"{rule} of a {A.shape[0]:,} x {A.shape[1]:,} matrix ({kind}, {A.nnz:,} entries)"
     if len(reasons) == len(names):
@@ -207,14 +207,14 @@ def plan_low_rank(
         remedy = min((name for name in names if name not in impossible), key=memory.get, default=None)
         advice = "" if remedy is None else f" Use a smaller rank or at least max_memory={memory[remedy]}."
         raise ValueError(f"There is no solver for {description}. {why}.{advice}")
-    costs.update({name: np.inf for name in reasons if name in costs})
+    costs.update(dict.fromkeys(reasons, np.inf))
     chosen = min(costs, key=costs.get) if solver == "auto" else solver
     return LowRankPlan(
         chosen,
         problem.block,
         problem.n_passes(chosen),
         costs,
-        {name: reasons[name] for name in names if name in reasons},
+        reasons,
         description,
         problem.dtype if chosen in ("gram", "krylov", "subspace") else A.dtype,
         memory,
@@ -228,9 +228,8 @@ def _in_words(n_bytes):
 def products_dtype(A, rule, accuracy):
     """float32 for float64 data, where the accuracy that is asked for allows it; else the dtype of A."""
     asked = [value for value in (accuracy, rule.error) if value is not None]
-    eps = np.finfo(np.float32).eps
     # A small error is told apart from float32's rounding only where a cap ends the search before.
-    is_told = rule.error is None or rule.error**2 >= PRECISION_MARGIN * eps or rule.cap < min(A.shape)
+    is_told = not is_lost_in_squares(rule, np.float32) or rule.cap < min(A.shape)
     if asked and min(asked) >= _FLOAT32_ACCURACY and is_told:
         return np.dtype(np.float32)
     return A.dtype
@@ -260,11 +259,16 @@ class _Problem:
         A, rule, reasons = self.A, self.rule, {}
         if A.container == "chunks" and A.shape[1] > A.shape[0]:
             reasons["gram"] = "chunks of rows with more columns than rows cannot be swept by columns"
-        if rule.error is not None and rule.error**2 < PRECISION_MARGIN * np.finfo(np.float64).eps:
+        if is_lost_in_squares(rule, np.float64):
             for name in ("gram", "subspace"):
                 reasons[name] = f"squared singular values do not hold a relative error of {rule.error:.1e}"
         if not isinstance(rule, FixedRank):
             reasons["single_pass"] = "it needs n_components as an int: one pass leaves no time to choose"
+        if sketch_given and is_lost_in_squares(rule, A.dtype):
+            reasons["krylov"] = (
+                f"a relative error of {rule.error:.1e} is reached by Gaussian blocks, and a sketch was "
+                "given (use sketch='auto')"
+            )
         if sketch_given:
             reasons |= dict.fromkeys(("gram", "exact"), "it does not sketch, and a sketch was given")
         return reasons
@@ -335,8 +339,10 @@ class _Problem:
     # -- parts ----------------------------------------------------------------------------
 
     def _capacity(self):
-        columns = self.max_memory / (self.side * self.dtype.itemsize) - krylov.PANELS * self.block
-        return min(max(int(columns / 2.5), self.wanted), self.side)
+        found = krylov.capacity(
+            self.side, self.rule, self.block, self.n_oversamples, self.max_memory, self.dtype
+        )
+        return min(max(found, self.wanted), self.side)
 
     def _krylov_passes(self):
         filling = 1 - (-self.wanted // self.block)

@@ -113,6 +113,11 @@ class ThresholdRank:
         return "rank by the optimal hard threshold"
 
 
+def is_lost_in_squares(rule, dtype):
+    """Whether the error of the rule is so small that squared singular values in `dtype` do not hold it."""
+    return rule.error is not None and rule.error**2 < PRECISION_MARGIN * np.finfo(dtype).eps
+
+
 def rank_rule(k, shape, tol=None):
     """What `k` and `tol` ask for, as a rule that solvers follow.
 

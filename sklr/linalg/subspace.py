@@ -14,7 +14,7 @@ from .convergence import check_accuracy, gains, is_accurate, measure
 from .gram import GramPrecisionError
 from .krylov import two_sided
 from .orthogonalize import completed, orthonormalize
-from .rank import PRECISION_MARGIN, rank_rule
+from .rank import PRECISION_MARGIN, is_lost_in_squares, rank_rule
 
 # The shift of every second pass, in smallest Ritz values c: of the x (x - shift c), this is the one with the
 # smallest maximum on [0, c], where the unwanted squares lie.
@@ -132,7 +132,7 @@ def subspace_svd(
     extra = max(check_count("n_oversamples", n_oversamples, 0), 1)  # the next value tells the gap
     max_iter = check_count("max_iter", max_iter, 1)
     limit = PRECISION_MARGIN * np.finfo(A.dtype).eps
-    if rule.error is not None and rule.error**2 < limit:
+    if is_lost_in_squares(rule, A.dtype):
         raise GramPrecisionError(
             f"Subspace iteration cannot tell whether a relative error of {rule.error:.1e} is reached: "
             f"squaring keeps only what is above {np.sqrt(limit):.1e} in {A.dtype}. Use solver='krylov' or "

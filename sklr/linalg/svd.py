@@ -12,7 +12,7 @@ from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
 from .orthogonalize import orthonormalize
 from .plan import MAX_MEMORY, plan_low_rank
-from .rank import PRECISION_MARGIN, FixedRank, rank_rule
+from .rank import PRECISION_MARGIN, FixedRank, is_lost_in_squares, rank_rule
 from .single_pass import single_pass_svd
 from .subspace import subspace_svd
 
@@ -130,7 +130,8 @@ def truncated_svd(
     with session(n_threads):
         result = None
         if plan.dtype != A.dtype:
-            result = _in_float32(run[plan.solver], A, rule, accuracy, max_memory)
+            has_room = 4 * A.nnz + plan.memory[plan.solver] <= max_memory
+            result = _in_float32(run[plan.solver], A, rule, accuracy, has_room)
         if result is None:
             result = _solve(run, A, rule, plan, solver)
     return result._replace(
@@ -163,12 +164,12 @@ def _in_range(solve, A, rule):
         return solve(A.astype(np.float64), rule)
 
 
-def _in_float32(solve, A, rule, accuracy, max_memory):
+def _in_float32(solve, A, rule, accuracy, has_room):
     """The result by products in float32, or None where these cannot give it."""
     eps = float(np.finfo(np.float32).eps)
-    is_fine = rule.error is not None and rule.error**2 < PRECISION_MARGIN * eps
+    is_fine = is_lost_in_squares(rule, np.float32)
     try:
-        is_held = A.container == "dense" and 4 * A.nnz <= max_memory
+        is_held = A.container == "dense" and has_room
         single = A.held(np.float32) if is_held else A.astype(np.float32)
         # Where float32 cannot tell whether the tolerance is met before the cap, only the cap is tried.
         result = solve(single, FixedRank(rule.cap) if is_fine else rule)

@@ -391,6 +391,16 @@ BAD_PARAMETERS = {
     ),
     "max_iter=0": ({"max_iter": 0}, ValueError, r"'max_iter' .* Got 0"),
     "max_memory too small": ({"max_memory": 100}, ValueError, "no solver for .* at least max_memory="),
+    "max_memory too small, rank open": (
+        {"max_memory": 100, "n_components": 0.9},
+        ValueError,
+        "no solver for .* at least max_memory=",
+    ),
+    "a sketch where it would not be used": (
+        {"sketch": "gaussian", "n_components": None, "tol": 1e-9},
+        ValueError,
+        "no solver for .*krylov: .*Gaussian blocks, and a sketch was given .use sketch='auto'",
+    ),
     "max_memory too small for one": (
         {"max_memory": 100, "solver": "gram"},
         ValueError,

@@ -75,7 +75,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         Relative Frobenius error ||A - A_hat||_F / ||A||_F to reach with the smallest rank. A fit that
         misses it warns.
     accuracy : float, default=None
-        Relative accuracy that iterations give every singular value, by their residuals. None: they stop when
+        Relative accuracy that iterations give every singular value, judged by residuals. None: they stop when
         a pass gains little. With a `tol` or `accuracy` of 1e-5 or more, float64 data are multiplied in
         float32, as far as that can tell.
     center : bool, default=False

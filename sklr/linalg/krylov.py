@@ -75,8 +75,10 @@ def krylov_svd(
     tol : float, default=None
         Relative Frobenius error to reach with the fewest singular values, at most `k`.
     accuracy : float, default=None
-        Relative accuracy of every singular value: at most ``r / s`` or ``r^2 / (s gap)``, whichever is less,
-        with r the residual norm and gap the distance to the values that are not kept.
+        Relative accuracy of every singular value. With r the norm of ``N v - s^2 v``, s is short by at most
+        ``r / (2 s)`` or about ``r^2 / (2 s gap)``, gap being the distance of s^2 to what is not kept. Where
+        that gap is narrow, it also stops when the distance to a later Ritz value gives as much and the rises
+        of the last passes, extrapolated, come to an eighth of it: measured, not proved.
     sketch : str or Distribution, default="auto"
         Distribution of Omega^T, or its name; see `sklr.sketch.make_sketch`.
     block_size : int, default=None
@@ -222,7 +224,7 @@ def _iterate(A, rule, b, n_oversamples, accuracy, max_iter, capacity, starts, ca
             remainder, lengths = basis.grow(block, A.normal_matmat(block))
             state = None
             if not _is_undecided(rule, basis, A.squared_norm()):
-                state = measure(rule, *basis.ritz(), A.squared_norm())
+                state = measure(rule, *basis.ritz(), A.squared_norm(), previous)
             if callback is not None:
                 callback(A.n_passes - first_pass, state)
             may_stop = basis.has_restarted or (state is not None and state.rank is not None)

@@ -76,6 +76,25 @@ def test_accuracy_in_any_unit(unit):
         assert is_accurate(found, 1e-3, EPS) == expected
 
 
+@pytest.mark.parametrize("unit", [1e-280, 1.0, 1e280])
+def test_accuracy_in_a_dense_spectrum(unit):
+    """A narrow gap that asks for far too much, or trust in a shortfall that the passes do not bear out."""
+    theta = np.array([4.0, 1.0, 0.999, 0.998, 0.997, 0.5]) * unit
+    # r^2 / gap: 0.1 to theta_3, 2.5e-4 to theta_6, 3.6e-4 with second order.
+    residuals = np.array([0.0, 0.01, 0.01, 0.01, 0.01, 0.1]) * unit
+    before = measure(FixedRank(2), theta, residuals, 10 * unit)._replace(rises=(1e-2, 1e-3, 1e-4))
+    settled = measure(FixedRank(2), theta, residuals, 10 * unit, before)
+    assert settled.rises == (1e-3, 1e-4, 0.0)
+    np.testing.assert_allclose(settled.likely[1], 3.6e-4 * unit, rtol=0.02)
+    assert is_accurate(settled, 1e-3, EPS)
+    assert not is_accurate(settled, 1e-4, EPS)
+    assert is_accurate(settled._replace(rises=(1e-2, 1e-3, 1e-4)), 1e-3, EPS)  # 1.1e-5 still to come
+    assert not is_accurate(settled._replace(rises=(4e-2, 2e-2, 1e-2)), 1e-3, EPS)  # 1e-2
+    assert not is_accurate(settled._replace(rises=(1e-4, 1e-4, 1e-4)), 1e-3, EPS)  # no end in sight
+    assert not is_accurate(settled._replace(rises=(1e-3, 1e-4)), 1e-3, EPS)  # too few to tell
+    assert not is_accurate(settled._replace(likely=None), 1e-3, EPS)
+
+
 @pytest.mark.parametrize(
     ("value", "error"), [(0, ValueError), (1.0, ValueError), (True, TypeError), ("1", TypeError)]
 )

@@ -297,6 +297,26 @@ def test_accuracy_is_met(spectrum, block_size, seed, matrix, lapack_svd):
         np.testing.assert_allclose(result.singular_values, lapack_svd(A)[0][:14], rtol=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("accuracy", [1e-4, 1e-6])
+def test_accuracy_in_a_dense_spectrum(accuracy, seed):
+    """Passes until the narrowest gap is resolved, which no one needs, or a stop while values still rise."""
+    s = np.linspace(1, 0.5, 400)
+    passes = []
+    result = krylov_svd(
+        np.diag(s),
+        10,
+        accuracy=accuracy,
+        block_size=10,
+        rng=seed,
+        callback=lambda i, state: passes.append(state),
+    )
+    assert result.converged
+    np.testing.assert_allclose(result.singular_values, s[:10], rtol=accuracy)
+    short = [np.max(1 - state.leading / s[:10] ** 2) for state in passes if state is not None]
+    assert sum(error <= 2 * accuracy for error in short) <= 5  # passes after the first that would have done
+
+
 @pytest.mark.parametrize("block_size", [5, 14])
 @pytest.mark.parametrize("spectrum", REPEATED)
 def test_accuracy_finds_every_copy(spectrum, block_size, matrix):

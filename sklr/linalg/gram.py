@@ -5,6 +5,7 @@ from scipy import linalg
 
 from sklr._backend import as_operand, session
 
+from ._eigen import leading_eigenpairs
 from ._result import column_lengths, low_rank, zero_low_rank
 from .rank import PRECISION_MARGIN, FixedRank, is_lost_in_squares, rank_rule
 
@@ -48,7 +49,7 @@ def gram_svd(A, k, *, tol=None, n_threads=None):
     Notes
     -----
     With q = min(m, n), p = max(m, n): ``p q^2`` flops for the Gram matrix, ``4/3 q^3`` for the
-    eigenvectors (LAPACK on one thread; three times that where the data choose the rank), memory ``3 q^2``
+    eigenvectors (LAPACK on one thread), memory ``3 q^2``
     and q^2 per thread. Not for large q: use `krylov_svd`.
 
     Examples
@@ -85,13 +86,10 @@ def gram_svd(A, k, *, tol=None, n_threads=None):
 
 def _leading(G, rule, total):
     """Eigenvalues, descending, and eigenvectors of G that the rule keeps."""
-    if isinstance(rule, FixedRank):
-        kept = rule.cap
-        squares, vectors = linalg.eigh(G, subset_by_index=[len(G) - kept, len(G) - 1])
-    else:
-        squares, vectors = np.linalg.eigh(G)
-        kept = rule.choose(squares[::-1], total)
-    return squares[: -kept - 1 : -1], vectors[:, : -kept - 1 : -1]
+    if not isinstance(rule, FixedRank):
+        return leading_eigenpairs(G, lambda squares: rule.choose(squares, total))
+    squares, vectors = linalg.eigh(G, subset_by_index=[len(G) - rule.cap, len(G) - 1])
+    return squares[::-1], vectors[:, ::-1]
 
 
 def _check_precision(squares, rule, dtype):

@@ -291,8 +291,8 @@ class _Problem:
         product = p * q**2 / self._rate("syrk")
         if A.container == "sparse":
             product = min(product, 2 * A.nnz**2 / p / self._rate("sparse_gram"))
-        # The eigenproblem is in float64 whatever the data; where the data choose the rank, all of it.
-        work = (4 / 3 * q**3 + 4 * q**2 * self.k) if isinstance(self.rule, FixedRank) else 4 * q**3
+        # Counted in float64 whatever the data.
+        work = 4 / 3 * q**3 + 4 * q**2 * self.k
         cost = SWEEP_OVERHEAD + self._streaming() + product + work / RATES["eigh"]
         return cost + self._pass(self.k, 1) if A.shape[1] > A.shape[0] else cost
 

@@ -27,24 +27,10 @@ def validate_operand(estimator, X, *, reset):
     -------
     Operand or Transposed
     """
-    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
-        compute_dtype(X.dtype, "X")  # raises; scikit-learn's message would print the array
     if hasattr(X, "__next__"):
         return as_operand(X)  # raises, naming the remedy
-    if np.ma.isMaskedArray(X) and np.ma.is_masked(X):
-        raise ValueError(
-            "X is a masked array with masked entries, which would be taken for data. Impute them first, "
-            "as X.filled(value) does."
-        )
     if not isinstance(X, (RowChunks, Operand, Transposed)):
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse=("csr", "csc"),
-            dtype="numeric",
-            ensure_all_finite=False,
-        )
+        X = validate_rows(estimator, X, reset=reset)
     elif reset:
         estimator.n_features_in_ = X.shape[1]
         vars(estimator).pop("feature_names_in_", None)
@@ -54,6 +40,41 @@ def validate_operand(estimator, X, *, reset):
             f"{estimator.n_features_in_} features as input."
         )
     return as_operand(X)
+
+
+def validate_rows(estimator, X, *, reset):
+    """Check an array or a sparse matrix; set or check ``n_features_in_`` and ``feature_names_in_``.
+
+    Finiteness is left to the first sweep over it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose input it is.
+    X : array-like, sparse matrix or array, DataFrame or np.memmap
+        The samples.
+    reset : bool
+        True where a fit begins, False in methods of a fitted estimator.
+
+    Returns
+    -------
+    ndarray, CSR or CSC matrix or array
+    """
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        compute_dtype(X.dtype, "X")  # raises; scikit-learn's message would print the array
+    if np.ma.isMaskedArray(X) and np.ma.is_masked(X):
+        raise ValueError(
+            "X is a masked array with masked entries, which would be taken for data. Impute them first, "
+            "as X.filled(value) does."
+        )
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse=("csr", "csc"),
+        dtype="numeric",
+        ensure_all_finite=False,
+    )
 
 
 def validate_weight(weight, size, name, *, positive=False):

@@ -35,7 +35,7 @@ ESTIMATORS = {
     "model_selection",
     "inspection",
 }
-PLUMBING = {"base", "_validation", "_sklearn_compat"}
+PLUMBING = {"base", "_checkpoint", "_validation", "_sklearn_compat"}
 FLOORS = [{"_backend"}, {"sketch"}, {"linalg"}, PLUMBING, ESTIMATORS]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names}
 LIBRARIES = {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl"}

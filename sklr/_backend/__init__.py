@@ -1,6 +1,7 @@
 """The backend: random streams, threads, and matrices as tiles. Private; `sklr.linalg` is the public door."""
 
-from .containers import RowChunks, as_operand, centered, row_weighted, scaled
+from .chunks import RowChunks
+from .containers import as_operand, centered, row_weighted, scaled
 from .dtypes import compute_dtype
 from .operands import Operand, RangeError, Transposed
 from .streams import Stream, as_stream

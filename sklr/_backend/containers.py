@@ -3,19 +3,16 @@
 This and `tiles` are the only modules that know what a matrix is made of. `as_operand` is the door.
 """
 
-import mmap
 from abc import abstractmethod
 
 import numpy as np
 from scipy import sparse
 
+from .chunks import RowChunks
 from .dtypes import compute_dtype, is_float
+from .memory import MappedPages, mapping_of, share_memory
 from .operands import Operand, Transposed
 from .tiles import MIN_TILE_ROWS, DenseTile, SparseTile, row_bounds, sparse_row_bounds
-
-# Linux maps so many bytes around a page that is asked for, and with them pages that were let go before.
-_FAULT_AROUND = 1 << 16
-_RELEASE_BYTES = 1 << 25
 
 
 class PassCounter:
@@ -43,6 +40,10 @@ class _Source(Operand):
     def _dense(self, array):
         """Another form of the data, in memory, whose passes are counted here."""
         return DenseOperand(array, self.name, self._flipped, self.counter)
+
+    def _arrays(self):
+        """The arrays that hold the data, where they can be told before a sweep."""
+        return ()
 
     @abstractmethod
     def _raw(self, task):
@@ -89,6 +90,9 @@ class DenseOperand(_Source):
         _, lo, hi = task
         return lo, hi, self._tile(self._array[lo:hi])
 
+    def _arrays(self):
+        return (self._array,)
+
     def _tile(self, view):
         return DenseTile(view if is_float(view.dtype) else view.astype(self.dtype))
 
@@ -113,34 +117,13 @@ class MappedOperand(DenseOperand):
 
     def __init__(self, array, name="X", flipped=False, counter=None):
         super().__init__(array, name, flipped, counter)
-        self._map, self._map_address = _mapping_of(array)
-        self._unreleased = 0
+        self._pages = MappedPages(array)
 
     def _release(self, task):
-        if self._map is None:
-            return
-        rows = self._array[task[1] : task[2]]
-        if abs(rows.strides[0]) >= abs(rows.strides[1]):
-            self._release_span(rows)
-            return
-        # The file has one column after the other, and neighbouring tiles share its pages: let go of all
-        # of them, now and then. What another thread is reading is mapped again.
-        self._unreleased += rows.nbytes
-        if self._unreleased > _RELEASE_BYTES:
-            self._unreleased = 0
-            self._release_span(self._array)
+        self._pages.release_rows(task[1], task[2])
 
     def _end_sweep(self):
-        if self._map is not None:
-            self._release_span(self._array)
-
-    def _release_span(self, view):
-        first = last = view.__array_interface__["data"][0]
-        for size, stride in zip(view.shape, view.strides, strict=True):
-            first += min(stride * (size - 1), 0)
-            last += max(stride * (size - 1), 0)
-        start = max(first // _FAULT_AROUND * _FAULT_AROUND - self._map_address, 0)
-        self._map.madvise(mmap.MADV_DONTNEED, start, last + view.itemsize - self._map_address - start)
+        self._pages.release_all()
 
 
 class SparseOperand(_Source):
@@ -170,6 +153,9 @@ class SparseOperand(_Source):
         )
         return lo, hi, SparseTile(tile)
 
+    def _arrays(self):
+        return self._matrix.data, self._matrix.indices, self._matrix.indptr
+
     def _column_slab(self, lo, hi):
         if self._columns is None:
             # Column access for fast transforms: a second copy of the matrix, kept with the operand.
@@ -190,75 +176,6 @@ class SparseOperand(_Source):
         self.counter.n_passes += 1  # the conversion reads everything once
         turned = SparseOperand(self._matrix.T.tocsr(), self.name, not self._flipped, self.counter)
         return turned._with_norm_of(self)
-
-
-class RowChunks:
-    """A matrix that arrives in chunks of rows, as often as asked.
-
-    Parameters
-    ----------
-    factory : callable
-        ``factory()`` returns a new iterator over the chunks, from the first row on, each time it is
-        called. A chunk is an ndarray (a list of rows is refused) or a sparse matrix of shape ``(rows, n)``
-        and of dtype `dtype`. Algorithms of several passes call it several times.
-    shape : (int, int)
-        Shape of the whole matrix, (m, n).
-    dtype : dtype, default=np.float64
-        Of the chunks. float32 is computed in float32; integers are converted chunk by chunk.
-
-    Raises
-    ------
-    TypeError
-        If `factory` cannot be called.
-    ValueError
-        If `shape` is not two positive integers, or, during a pass, if a chunk is not as promised.
-
-    Notes
-    -----
-    Chunks are read one after the other, by whichever thread is free, while the others compute; a few per
-    thread are held, so the factory must not write into a chunk that it has yielded (it is refused). A chunk
-    is one tile: chunks of a few megabytes are best. Each pass checks that the chunks have the width, the
-    dtype and together the rows that were promised, and names the chunk where they do not.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklr.linalg import RowChunks
-    >>> X = np.arange(12.0).reshape(6, 2)
-    >>> chunks = RowChunks(lambda: (X[i : i + 2] for i in range(0, 6, 2)), shape=(6, 2), dtype=X.dtype)
-    >>> chunks
-    RowChunks(shape=(6, 2), dtype=float64)
-    """
-
-    def __init__(self, factory, shape, dtype=np.float64):
-        if not callable(factory):
-            raise TypeError(
-                f"RowChunks needs a factory: a function that returns a new iterator over the chunks each "
-                f"time it is called. Got {type(factory).__name__}; wrap it, as in "
-                "RowChunks(lambda: iter(chunks), shape, dtype)."
-            )
-        shape = tuple(shape) if np.iterable(shape) else (shape,)
-        if len(shape) != 2 or not all(_is_positive_int(s) for s in shape):
-            raise ValueError(f"shape must be (rows, columns), two positive integers, got {shape}.")
-        self.factory = factory
-        self.shape = (int(shape[0]), int(shape[1]))
-        self.dtype = np.dtype(dtype)
-        compute_dtype(self.dtype, "RowChunks")
-
-    @property
-    def ndim(self):
-        """2."""
-        return 2
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __repr__(self):
-        return f"RowChunks(shape={self.shape}, dtype={self.dtype})"
-
-
-def _is_positive_int(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
 
 
 class ChunkOperand(_Source):
@@ -294,7 +211,7 @@ class ChunkOperand(_Source):
                     f"Chunk {index} of {self.name} goes beyond the {m} rows that RowChunks promised: "
                     f"{row} rows came before it and it has {chunk.shape[0]}."
                 )
-            if previous is not None and _share_memory(previous, chunk):
+            if previous is not None and _chunks_share_memory(previous, chunk):
                 raise ValueError(
                     f"Chunk {index} of {self.name} lies where chunk {index - 1} did, which may still be in "
                     "use: the factory refills one buffer. Yield a copy of it instead."
@@ -399,7 +316,7 @@ def as_operand(X, name="X"):
         if X.format == "csc":
             return Transposed(SparseOperand(_canonical_csr(X.T), name, flipped=True))
         return SparseOperand(_canonical_csr(X), name)
-    if _mapping_of(X)[1] is None:
+    if mapping_of(X)[1] is None:
         return DenseOperand(X, name)
     if not X.flags.c_contiguous and abs(X.strides[0]) < abs(X.strides[1]):
         # Tiles must follow the file: a tile of rows would touch all of its pages.
@@ -491,14 +408,9 @@ def row_weighted(A, weight):
     return as_operand(A).scaled(row_scale=weight)
 
 
-def _share_memory(a, b):
+def _chunks_share_memory(a, b):
     a, b = (getattr(x, "data", None) if sparse.issparse(x) else x for x in (a, b))
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-        return False
-    try:
-        return np.shares_memory(a, b, max_work=10_000)
-    except np.exceptions.TooHardError:  # odd strides: two views of one array, as good as certainly disjoint
-        return False
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and share_memory(a, b)
 
 
 def _canonical_csr(X):
@@ -507,19 +419,3 @@ def _canonical_csr(X):
         X = X.copy()
         X.sum_duplicates()
     return X
-
-
-def _mapping_of(array):
-    """``(mmap, address)`` of the file an array is a view of; ``(None, None)`` if there is none.
-
-    The mmap is None where its pages must not be let go: in a private mapping.
-    """
-    base, mode = array, None
-    while base is not None:
-        mode = getattr(base, "mode", mode)
-        if isinstance(base, mmap.mmap):
-            address = np.frombuffer(base, dtype=np.uint8).__array_interface__["data"][0]
-            can_release = mode in ("r", "r+", "w+") and hasattr(base, "madvise")
-            return (base if can_release else None), address
-        base = getattr(base, "base", None)
-    return None, None

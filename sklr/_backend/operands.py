@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from .gram import gram
+from .output import Output
 from .sketching import sketch, sketch_along_rows
 from .threads import ordered, session
 from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
@@ -227,7 +228,7 @@ class Operand(ABC):
         self._squared_norm = other._squared_norm
         return self
 
-    def _check_squares(self):
+    def check_squares(self):
         """Raise if products with A^T A would leave the range of the dtype, as far as that is known."""
         low, high = _SQUARES[self.dtype.name]
         if self._squared_norm and not low <= self._squared_norm <= high:
@@ -259,14 +260,16 @@ class Operand(ABC):
         """Whether ``T.tiled_by_rows()`` can be had and read at the cost of this operand: data in memory."""
         return self.container in ("dense", "sparse")
 
-    def matmat(self, Z, n_threads=None):
-        """A Z, an ndarray of shape (m, l), for Z of shape (n, l). One pass, ``2 nnz l`` flops."""
-        Z = self._panel(Z, self.shape[1], "Z")
-        out = np.empty((self.shape[0], Z.shape[1]), dtype=self.dtype)
+    def matmat(self, Z, n_threads=None, out=None):
+        """A Z, an ndarray of shape (m, l), for Z of shape (n, l). One pass, ``2 nnz l`` flops.
 
+        It is written to `out`, tile by tile, if that is given (see `Output`), and returned.
+        """
+        Z = self._panel(Z, self.shape[1], "Z")
+        output = Output(out, (self.shape[0], Z.shape[1]), self.dtype, (Z, *self._source._arrays()))
         with session(n_threads):
-            self._each(lambda lo, hi, tile: tile.matmat(Z, out=out[lo:hi]))
-        return out
+            self._each(lambda lo, hi, tile: output.write(lo, hi, lambda rows: tile.matmat(Z, out=rows)))
+        return output.finish()
 
     def rmatmat(self, Y, n_threads=None):
         """A^T Y, an ndarray of shape (n, l), for Y of shape (m, l). One pass, ``2 nnz l`` flops."""
@@ -283,10 +286,10 @@ class Operand(ABC):
         A Z is never stored.
         """
         Z = self._panel(Z, self.shape[1], "Z")
-        self._check_squares()
+        self.check_squares()
         with session(n_threads):
             product = self._sum(lambda lo, hi, tile, out: tile.add_rmatmat(tile.matmat(Z), out), Z.shape)
-        self._check_squares()
+        self.check_squares()
         return product
 
     def gram(self, n_threads=None):
@@ -297,10 +300,10 @@ class Operand(ABC):
         sums). A shifted sparse operand takes a second pass to check its digits, and where its shift is large
         beside its spread a third one, through small dense pieces.
         """
-        self._check_squares()
+        self.check_squares()
         with session(n_threads):
             G = gram(self)
-        self._check_squares()
+        self.check_squares()
         return G
 
     def sketch(self, S, n_threads=None):
@@ -322,6 +325,16 @@ class Operand(ABC):
             with session(n_threads):
                 self._column_sums = self._sum(_add_column_sums, self.shape[1:], dtype=np.float64)
         return self._column_sums / self.shape[0]
+
+    def row_blocks(self):
+        """The rows as dense arrays, a few megabytes each, one after the other. One pass, not in parallel."""
+        self._source.counter.n_passes += 1
+        for task in self._tasks():
+            _, _, tile = self._load(task)
+            for _, _, rows in tile.dense_pieces():
+                yield rows
+            self._release(task)
+        self._source._end_sweep()
 
     def _by_row(self, of_tile, n_threads):
         """``of_tile(tile)``, one float64 per row, for all rows."""
@@ -382,7 +395,7 @@ class Operand(ABC):
         self._each(compute)
         held = self._source._dense(out)
         held._squared_norm = self._squared_norm  # which also says whether `dtype` has the range
-        held._check_squares()
+        held.check_squares()
         return held
 
     # -- private ------------------------------------------------------------------------------
@@ -577,9 +590,15 @@ class Transposed:
         """Sweeps over the data so far."""
         return self._base.n_passes
 
-    def matmat(self, Z, n_threads=None):
-        """``B^T Z``; see `Operand.rmatmat`."""
-        return self._base.rmatmat(Z, n_threads)
+    def matmat(self, Z, n_threads=None, out=None):
+        """``B^T Z``; see `Operand.rmatmat`. Copied into `out`, if that is given, when it is complete."""
+        if out is None:
+            return self._base.rmatmat(Z, n_threads)
+        Z = self._base._panel(Z, self.shape[1], "Z")
+        output = Output(out, (self.shape[0], Z.shape[1]), self.dtype, (Z, *self._base._source._arrays()))
+        product = self._base.rmatmat(Z, n_threads)
+        output.write(0, self.shape[0], lambda rows: product)
+        return output.finish()
 
     def rmatmat(self, Y, n_threads=None):
         """``B Y``; see `Operand.matmat`."""

@@ -1,6 +1,5 @@
 """Truncated SVD and principal components, with a certificate."""
 
-import sys
 import time
 import warnings
 from dataclasses import replace
@@ -21,7 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklr._backend import as_operand, session
 from sklr._validation import validate_operand, validate_weight
-from sklr.base import draw_seed, unchanged_on_error
+from sklr.base import draw_seed, level_of_caller, unchanged_on_error
 from sklr.linalg import (
     centered,
     plan_low_rank,
@@ -33,22 +32,25 @@ from sklr.linalg import (
 )
 from sklr.linalg._checks import check_relative
 from sklr.linalg.error_estimate import error_bound
-from sklr.linalg.plan import MAX_MEMORY
+from sklr.linalg.plan import MAX_MEMORY, NAMED_SOLVERS
 from sklr.sketch import make_sketch
 
 from ._probabilistic import ProbabilisticMixin
+from ._streaming import STREAM_SOLVERS, StreamingMixin
 
-# Whose lines a warning does not point to.
-_LIBRARIES = ("sklr", "sklearn", "joblib")
 # Below this error the certificate is a random estimate, which may be above a tolerance that is met.
 _ESTIMATED = 1e-6
 _ESTIMATE_SPREAD = 2.0
 # Variances are taken as mean squares minus squared means down to so many eps of the mean squares; below, the
 # coordinates are centred in a pass of their own.
 _CANCELLED = 1e6
+# An error of so many eps is rounding, and there is no noise beyond the components.
+_NO_NOISE = 10
 
 
-class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class RandomizedLowRank(
+    StreamingMixin, ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Truncated SVD (``center=False``) or principal components (``center=True``) of a large matrix.
 
     Finds orthonormal rows V^T, `components_`, so that
@@ -87,16 +89,18 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         Positive weights w of the squared errors of features: sum_ij w_j (A - A_hat)_ij^2 is made small in
         place of the plain sum.
     n_oversamples : int, default=10
-        Columns beyond k of the solvers that sketch; at least 0.
+        Columns beyond k of the solvers that sketch, and of the states of `partial_fit`; at least 0.
     sketch : str or Distribution, default="auto"
         Distribution of the random start block: a name from `sklr.sketch.available_sketches` or an
         object such as ``SparseStack(n_blocks=8)``. Anything but "auto" restricts ``solver="auto"`` to
         solvers that sketch.
-    solver : {"auto", "gram", "krylov", "subspace", "single_pass", "exact"}, default="auto"
+    solver : {"auto", "gram", "krylov", "subspace", "single_pass", "exact", "frequent_directions", \
+"svd_update"}, default="auto"
         "gram": eigenvectors of A^T A or A A^T, whichever is smaller. "krylov": block Krylov iteration.
         "subspace": shifted subspace iteration, for the least memory. "single_pass": one pass over the data,
         far off on slowly decaying spectra. "exact": LAPACK's SVD of the dense matrix. "auto": the cheapest
-        by predicted cost (`plan` shows the prediction), never "single_pass".
+        by predicted cost (`plan` shows the prediction), never "single_pass". The last two, and "gram", are
+        states of `partial_fit`.
     max_iter : int, default=100
         Passes of an iteration at most; a fit that needs more warns.
     max_memory : int, default=2147483648
@@ -127,10 +131,11 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
     mean_ : ndarray of shape (n_features,)
         Column means; only with ``center=True``.
     error_estimate_ : float
-        Estimate of ||A - A_hat||_F / ||A||_F; see `sklr.linalg.relative_error`. For "single_pass" an upper
-        bound. With weights, in their norm.
+        Estimate of ||A - A_hat||_F / ||A||_F; see `sklr.linalg.relative_error`. For "single_pass" and
+        after `partial_fit` an upper bound. With weights, in their norm.
     residual_norms_ : ndarray of shape (n_components,)
-        ||A^T u - s v|| of each triplet: A has a singular value so near to s. NaN for "single_pass".
+        ||A^T u - s v|| of each triplet: A has a singular value so near to s. NaN for "single_pass"
+        and the states of `partial_fit` other than "gram".
     n_components_ : int
         The rank.
     n_samples_ : int or float
@@ -234,7 +239,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         "n_oversamples": [Interval(Integral, 0, None, closed="left")],
         "center": ["boolean"],
         "whiten": ["boolean"],
-        "solver": [StrOptions({"auto", "gram", "krylov", "subspace", "single_pass", "exact"})],
+        "solver": [StrOptions({"auto", *NAMED_SOLVERS, *STREAM_SOLVERS})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_memory": [Interval(Integral, 1, None, closed="left")],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
@@ -301,20 +306,16 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
         self._check_parameters()
+        vars(self).pop("_stream", None)
         X = validate_operand(self, X, reset=True)
         sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
         n_samples = X.shape[0] if sample_weight is None else float(sample_weight.sum())
-        if self.center and n_samples <= 1:
-            raise ValueError(
-                f"center=True needs more than one sample to have a variance, found n_samples = {n_samples:g} "
-                "(1 sample, or weights that sum to no more than 1: they count repetitions). Pass more rows, "
-                "scale the weights up, or use center=False."
-            )
-        rule = self._rule(X, n_samples)
+        self._check_has_variance(n_samples)
+        rule = self._rule(X.shape, n_samples)
         plan = self._plan(X, rule)  # what cannot be done is refused before the first pass
         progress = _Progress(self, plan) if self.verbose else None
         passes_before = X.n_passes
-        self._warn_if_clipped(X)
+        self._warn_if_clipped(X.shape)
         with session(self.n_threads):
             A, mean = self._weighted(X, sample_weight, n_samples)
             if not self.center:
@@ -334,7 +335,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             )
             Vt = result.right_vectors
             if result.solver == "single_pass":
-                error = error_bound(result.captured, result.squared_norm, result.precision)
+                error = self._error_bound(result)
             else:
                 error = relative_error(
                     A,
@@ -346,11 +347,11 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
                 )
             if not self.center:
                 mean = self._mean_of_rows(X, A, sample_weight, n_samples)
-            self._set_results(X, result, mean, sample_weight, n_samples)
-        self.error_estimate_ = error
-        self.n_passes_ = X.n_passes - passes_before
-        self.n_iter_ = result.n_passes
-        self.solver_ = result.solver
+            self._set_results(
+                result, mean, n_samples, error, lambda: self._weigh(centered(X, mean), sample_weight)
+            )
+        self._seen = X.shape[0], mean
+        self._set_course(result, X.n_passes - passes_before)
         self._warn_if_missed(result)
         if progress is not None:
             progress.end(self)
@@ -397,17 +398,18 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             If `n_components` is not an int between 1 and the rank.
         """
         check_is_fitted(self)
+        k_fitted = self.n_components_  # of a running state: computed now
         if isinstance(n_components, bool) or not isinstance(n_components, Integral):
             raise TypeError(f"n_components must be an int, got {n_components!r}.")
-        if not 1 <= n_components <= self.n_components_:
+        if not 1 <= n_components <= k_fitted:
             raise ValueError(
-                f"n_components must be between 1 and {self.n_components_}, the components that were fitted; "
+                f"n_components must be between 1 and {k_fitted}, the components that were fitted; "
                 f"got {n_components}. Fit with a larger n_components to have more."
             )
         k = int(n_components)
         other = clone(self).set_params(n_components=k, tol=None)
         for name, value in vars(self).items():
-            if name.endswith("_") or name == "_squared_norm":
+            if name.endswith("_") or name in ("_squared_norm", "_seen"):
                 setattr(other, name, value)
         for name in (
             "components_",
@@ -483,7 +485,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
     # -- using --------------------------------------------------------------------------------
 
-    def transform(self, X):
+    def transform(self, X, out=None):
         """Return the coordinates A V of the rows of X. One pass, ``2 nnz k`` flops.
 
         With `feature_weight` w, A diag(w) V; with ``whiten=True``, divided by the standard deviations of the
@@ -493,11 +495,27 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         ----------
         X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             Data with the features that were fitted.
+        out : ndarray or np.memmap of shape (n_samples, n_components), default=None
+            Where the coordinates are written, in any memory order and with the dtype of the result. It must
+            not share memory, or a file, with X. After an error a part of it may have been written.
 
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            float32 for float32 data, otherwise float64.
+            float32 for float32 data, otherwise float64; `out`, if that is given.
+
+        Raises
+        ------
+        ValueError
+            If X is not as in `fit`; if `out` has another shape, is read-only or shares memory with X.
+        TypeError
+            If `out` is no array, or has another dtype.
+
+        Notes
+        -----
+        A memory-mapped `out` is written tile by tile, its pages are let go behind that, and it is flushed at
+        the end: the coordinates take the memory of a few tiles, whatever the number of rows. For CSC, and for
+        mapped arrays in Fortran order, they are sums over all tiles, made in memory and then copied.
         """
         check_is_fitted(self)
         A = validate_operand(self, X, reset=False)
@@ -509,7 +527,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         if self.whiten:
             scale = self._scale()
             V = V * np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-        return A.matmat(V, n_threads=self.n_threads)
+        return A.matmat(V, n_threads=self.n_threads, out=out)
 
     def inverse_transform(self, X):
         """Return the rows Z V^T (plus the mean) that coordinates Z stand for.
@@ -555,7 +573,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         """
         self._check_parameters()
         X = validate_operand(clone(self), X, reset=True)  # the clone gets the feature names
-        return self._plan(X, self._rule(X, X.shape[0]))
+        return self._plan(X, self._rule(X.shape, X.shape[0]))
 
     # -- parameters ---------------------------------------------------------------------------
 
@@ -590,13 +608,18 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
     def _sketch_given(self):
         return not (isinstance(self.sketch, str) and self.sketch == "auto")
 
-    def _rule(self, X, n_samples):
+    def _rule(self, shape, n_samples):
         k = self.n_components
-        rule = rank_rule(min(k, *X.shape) if isinstance(k, Integral) else k, X.shape, self.tol)
+        rule = rank_rule(min(k, *shape) if isinstance(k, Integral) else k, shape, self.tol)
         # Noise has as many rows as the weights say.
-        return replace(rule, shape=(n_samples, X.shape[1])) if k == "auto" else rule
+        return replace(rule, shape=(n_samples, shape[1])) if k == "auto" else rule
 
     def _plan(self, X, rule):
+        if self.solver in STREAM_SOLVERS and self.solver not in NAMED_SOLVERS:
+            raise ValueError(
+                f"solver={self.solver!r} takes rows as they come: it belongs to partial_fit and fit_chunks. "
+                f"fit has {NAMED_SOLVERS} and 'auto'."
+            )
         return plan_low_rank(
             X,
             rule,
@@ -635,21 +658,43 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             mean = mean / np.sqrt(np.asarray(self.feature_weight, dtype=np.float64))
         return mean
 
-    def _set_results(self, X, result, mean, sample_weight, n_samples):
-        """The attributes that a truncated SVD and the means make."""
+    def _check_has_variance(self, n_samples):
+        if self.center and n_samples <= 1:
+            raise ValueError(
+                f"center=True needs more than one sample to have a variance, found n_samples = {n_samples:g} "
+                "(1 sample, or weights that sum to no more than 1: they count repetitions). Pass more rows, "
+                "scale the weights up, or use center=False."
+            )
+
+    def _error_bound(self, result):
+        return error_bound(result.captured, result.squared_norm, result.precision)
+
+    def _set_course(self, result, n_passes):
+        """The attributes that say how it went."""
+        self.n_passes_ = n_passes
+        self.n_iter_ = result.n_passes
+        self.solver_ = result.solver
+
+    def _set_results(self, result, mean, n_samples, error, centered_data=None):
+        """The attributes that a truncated SVD, its error and the means make; see `_set_variances`."""
+        self.error_estimate_ = error
+        dtype = result.singular_values.dtype
         Vt = result.right_vectors
         if self.feature_weight is not None:
             Vt = Vt / np.sqrt(np.asarray(self.feature_weight, dtype=np.float64))
-        self.components_ = _with_positive_peaks(Vt).astype(X.dtype, copy=False)
-        self.singular_values_ = result.singular_values.astype(X.dtype, copy=False)
+        self.components_ = _with_positive_peaks(Vt).astype(dtype, copy=False)
+        self.singular_values_ = result.singular_values
         self.residual_norms_ = result.residual_norms
         self.n_components_ = len(self.singular_values_)
         self.n_samples_ = n_samples
         self._squared_norm = result.squared_norm
-        self._set_variances(X, mean, sample_weight)
+        self._set_variances(mean, centered_data)
 
-    def _set_variances(self, X, mean, sample_weight):
-        """Variances of the coordinates and of X, by PCA's formulas or TruncatedSVD's."""
+    def _set_variances(self, mean, centered_data):
+        """Variances of the coordinates and of X, by PCA's formulas or TruncatedSVD's.
+
+        ``centered_data()`` is X centred and weighted, if it can be had, where these lose their digits.
+        """
         dtype = self.singular_values_.dtype
         squares = self.singular_values_.astype(np.float64) ** 2
         if self.center:
@@ -664,8 +709,9 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             of_coordinates = self.components_.astype(np.float64) @ (weight * mean)
             variances = np.maximum(squares / self.n_samples_ - of_coordinates**2, 0)
             total = max(self._squared_norm / self.n_samples_ - mean_square, 0.0)
-            if np.any(variances < _CANCELLED * np.finfo(dtype).eps * squares / self.n_samples_):
-                A = self._weigh(centered(X, mean), sample_weight)
+            has_cancelled = np.any(variances < _CANCELLED * np.finfo(dtype).eps * squares / self.n_samples_)
+            if has_cancelled and centered_data is not None:
+                A = centered_data()
                 Vt = self.components_.astype(np.float64) * np.sqrt(weight)
                 Z = as_operand(A.matmat(Vt.T), name="X V")
                 variances = Z.column_squared_norms() / self.n_samples_
@@ -682,10 +728,12 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
             self._set_noise_variance()
 
     def _set_noise_variance(self):
-        total = self._squared_norm / (self.n_samples_ - 1)
+        # From the error: the difference of the variances has no digits where little is left. What is not told
+        # from rounding is none.
         n_beyond = min(self.n_samples_, self.n_features_in_) - self.n_components_
-        left = total - float(np.sum(self.explained_variance_, dtype=np.float64))
-        noise = max(left, 0.0) / n_beyond if n_beyond > 0 else 0.0
+        has_left = self.error_estimate_ > _NO_NOISE * np.finfo(self.explained_variance_.dtype).eps
+        left = self.error_estimate_**2 * self._squared_norm / (self.n_samples_ - 1)
+        noise = left / n_beyond if n_beyond > 0 and has_left else 0.0
         self.noise_variance_ = self.explained_variance_.dtype.type(noise)
 
     def _scale(self):
@@ -696,13 +744,13 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
     # -- warnings -----------------------------------------------------------------------------
 
-    def _warn_if_clipped(self, X):
-        if isinstance(self.n_components, Integral) and self.n_components > min(X.shape):
+    def _warn_if_clipped(self, shape):
+        if isinstance(self.n_components, Integral) and self.n_components > min(shape):
             warnings.warn(
-                f"n_components={self.n_components} is larger than min(n_samples, n_features)={min(X.shape)} "
+                f"n_components={self.n_components} is larger than min(n_samples, n_features)={min(shape)} "
                 f"and has been clipped to it.",
                 UserWarning,
-                stacklevel=_level_of_caller(),
+                stacklevel=level_of_caller(),
             )
 
     def _warn_if_missed(self, result):
@@ -712,7 +760,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
                 f"tol={self.tol:.3g} is not reached: the relative error with {self.n_components_} components "
                 f"is {self.error_estimate_:.3g}. Use a larger n_components (None: no limit) or a larger tol.",
                 ConvergenceWarning,
-                stacklevel=_level_of_caller(),
+                stacklevel=level_of_caller(),
             )
         if not result.converged:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -723,7 +771,7 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
                 f"{self.error_estimate_:.3g}. Use a larger max_iter, max_memory or n_oversamples, or a "
                 "larger accuracy.",
                 ConvergenceWarning,
-                stacklevel=_level_of_caller(),
+                stacklevel=level_of_caller(),
             )
 
     @property
@@ -731,24 +779,13 @@ class RandomizedLowRank(ProbabilisticMixin, ClassNamePrefixFeaturesOutMixin, Tra
         return self.components_.shape[0]
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "components_")
+        return "components_" in vars(self) or "_stream" in vars(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _level_of_caller():
-    """The stack level, for a warning raised by the calling function, of the line that called sklr.
-
-    Counted, not fixed: `fit` is called by `fit_transform`, by pipelines and by searches too.
-    """
-    level, frame = 1, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _with_positive_peaks(Vt):

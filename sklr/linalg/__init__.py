@@ -11,14 +11,20 @@ from .plan import LowRankPlan, plan_low_rank
 from .rangefinder import find_range
 from .rank import rank_rule
 from .single_pass import single_pass_svd
+from .streaming import FrequentDirections, RunningGram, UpdatedRows
 from .subspace import subspace_svd
 from .svd import truncated_svd
+from .updating import UpdatableSVD
 
 __all__ = [
+    "FrequentDirections",
     "GramPrecisionError",
     "LowRank",
     "LowRankPlan",
     "RowChunks",
+    "RunningGram",
+    "UpdatableSVD",
+    "UpdatedRows",
     "as_operand",
     "centered",
     "exact_svd",

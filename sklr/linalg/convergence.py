@@ -11,7 +11,7 @@ from ._checks import check_relative
 _STAGNATION = 1e-3
 # ... and has raised none of the k squared singular values by more than this part of it (on a flat spectrum
 # the error is near one whatever is found, and only this tells that something is) ...
-_SETTLED = 1e-2
+SETTLED = 1e-2
 # ... and, where the data decide the rank, has lowered it by less than this part.
 _SAME_RANK = 1e-2
 # What further passes can bring is taken for so many times what the last ones show.
@@ -113,8 +113,11 @@ def _still_to_come(rises):
     return rises[2] * ratio / (1 - ratio)
 
 
-def gains(before, now):
-    """Whether the error, a singular value or the rank shows that the passes between were worth it."""
+def gains(before, now, settled=SETTLED):
+    """Whether the error, a singular value or the rank shows that the passes between were worth it.
+
+    A singular value does if its square has risen by more than the part `settled`.
+    """
     if before is None or before.rank is None or now.rank is None:
         return True
     if abs(before.rank - now.rank) > _SAME_RANK * now.rank:
@@ -122,7 +125,7 @@ def gains(before, now):
     kept = min(before.rank, now.rank)
     rises = now.leading[:kept] - before.leading[:kept]
     return before.error - now.error > _STAGNATION * now.error or bool(
-        np.any(rises > _SETTLED * now.leading[:kept])
+        np.any(rises > settled * now.leading[:kept])
     )
 
 
@@ -143,7 +146,12 @@ def is_accurate(state, accuracy, eps):
     if np.all(np.fmin(r, quadratic) <= allowed):
         return True
     is_likely = state.likely is not None and bool(np.all(state.likely <= allowed))
-    return is_likely and _CAUTION * _still_to_come(state.rises) <= 2 * accuracy
+    return is_likely and stands_still(state, accuracy)
+
+
+def stands_still(state, accuracy):
+    """Whether further passes, as far as the last ones show, change no singular value by `accuracy`."""
+    return _CAUTION * _still_to_come(state.rises) <= 2 * accuracy
 
 
 def check_accuracy(accuracy):

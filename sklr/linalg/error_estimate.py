@@ -42,7 +42,7 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, precision=None, r
     Returns
     -------
     float
-        The estimate; 0 for a zero matrix.
+        The estimate, at least eps of the dtype of Vt; 0 for a zero matrix.
 
     Notes
     -----
@@ -81,7 +81,8 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, precision=None, r
         for _ in range(2):
             G -= V @ (V.T @ G)
         residual = as_operand(A.matmat(G), name="A G").squared_norm()
-        return float(np.sqrt(residual / N_PROBES / total))
+        # V as it is stored has rounding errors that the projection above does not.
+        return max(float(np.sqrt(residual / N_PROBES / total)), float(np.finfo(Vt.dtype).eps))
 
 
 def error_bound(captured, squared_norm, precision):

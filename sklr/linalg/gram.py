@@ -72,7 +72,7 @@ def gram_svd(A, k, *, tol=None, n_threads=None):
         if total == 0:
             return zero_low_rank(A, rule.choose(np.zeros(len(G)), 0.0), before, "gram")
         # float32 products leave no more digits than a float32 eigensolver keeps.
-        squares, vectors = _leading(G.astype(A.dtype, copy=False), rule, total)
+        squares, vectors = leading(G.astype(A.dtype, copy=False), rule, total)
         squares = squares.astype(np.float64, copy=False)
         _check_precision(squares, rule, A.dtype)
         residuals = column_lengths(G @ vectors - vectors * squares, squares[0])
@@ -84,7 +84,7 @@ def gram_svd(A, k, *, tol=None, n_threads=None):
     return low_rank(A, s, V, residuals, total, before, "gram")
 
 
-def _leading(G, rule, total):
+def leading(G, rule, total):
     """Eigenvalues, descending, and eigenvectors of G that the rule keeps."""
     if not isinstance(rule, FixedRank):
         return leading_eigenpairs(G, lambda squares: rule.choose(squares, total))

@@ -11,7 +11,7 @@ from sklr.sketch import Gaussian, make_sketch
 from ._checks import check_count
 from ._result import column_lengths, low_rank, zero_low_rank
 from ._sides import right_from_left, shorter_side, transposes
-from .convergence import check_accuracy, gains, is_accurate, measure
+from .convergence import SETTLED, check_accuracy, gains, is_accurate, measure, stands_still
 from .orthogonalize import completed, orthonormalize, to_unit_size
 from .rangefinder import find_range
 from .rank import PRECISION_MARGIN, FixedRank, is_lost_in_squares, rank_rule
@@ -21,7 +21,7 @@ _MAX_TWO_SIDED = 5
 _TWO_SIDED_SETTLED = 1e-3
 # Of a tolerance that is lost in squares, the part that the basis may miss; the rest is for its truncation.
 _DEEP_SHARE = 0.5
-# Squared singular values that differ by less than this part are taken for copies of one.
+# Squared singular values that differ by less than this part, at least, are taken for copies of one.
 _EQUAL = 1e-6
 # The basis is moved to memory larger by this factor when it is full; both are held meanwhile.
 _GROWTH = 1.5
@@ -207,6 +207,9 @@ def _iterate(A, rule, b, n_oversamples, accuracy, max_iter, capacity, starts, ca
     """Grow the basis until nothing is gained: ``(basis, state, converged)``."""
     first_pass = A.n_passes
     eps = np.finfo(A.dtype).eps
+    # Copies of a value agree to what has been asked for, and are worth a new block if they change by that.
+    equal = max(_EQUAL, 100 * eps, 4 * (accuracy or 0))
+    settled = min(SETTLED, 2 * (accuracy or 1))
     block = orthonormalize(A.normal_matmat(next(starts)))
     basis = _Basis(A.shape[1], A.dtype, capacity, int(np.frexp(A.squared_norm())[1]))
     state = at_start = None
@@ -233,13 +236,15 @@ def _iterate(A, rule, b, n_oversamples, accuracy, max_iter, capacity, starts, ca
             if is_large_enough(state):
                 has_settled = not gains(previous, state)
                 if accuracy is not None:
-                    has_settled = is_accurate(state, accuracy, eps) and (at_start is None or has_settled)
+                    # Residuals do not see the copies that a new block is there to find.
+                    has_settled = is_accurate(state, accuracy, eps)
+                    has_settled &= at_start is None or stands_still(state, accuracy)
                 if has_settled:
                     break
             previous = state
             block = orthonormalize(remainder, against=basis.Q, lengths=lengths)
         is_done = is_large_enough(state) and not (
-            _may_hide_copies(state.leading, b) and gains(at_start, state)
+            _may_hide_copies(state.leading, b, equal) and gains(at_start, state, settled)
         )
         if is_done or basis.size == A.shape[1]:
             return basis, state or measure(rule, *basis.ritz(), A.squared_norm()), True
@@ -257,7 +262,7 @@ def _is_undecided(rule, basis, total):
     return isinstance(rule, FixedRank) and basis.size < rule.cap
 
 
-def _may_hide_copies(leading, b):
+def _may_hide_copies(leading, b, equal):
     """Whether b of the k squared singular values (descending) are equal: there may be more copies.
 
     A block of b columns shows b copies of a repeated value, and no more, however many passes follow.
@@ -265,7 +270,7 @@ def _may_hide_copies(leading, b):
     if b >= len(leading):
         return False
     high, low = leading[: len(leading) - b + 1], leading[b - 1 :]
-    return bool(np.any((high - low <= _EQUAL * high) & (high > _EQUAL * leading[0])))
+    return bool(np.any((high - low <= equal * high) & (high > _EQUAL * leading[0])))
 
 
 def _start_blocks(sketch, b, n, stream, dtype):

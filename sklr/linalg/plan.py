@@ -46,6 +46,9 @@ _RESTART_PENALTY = 1.5
 # In memory a pass costs what its columns cost, and a basis of given size is more accurate when it is built
 # from more, smaller blocks; below 10 columns the products lose efficiency.
 _KRYLOV_BLOCK = (10, 32)
+# Two-sided passes, and the rate of LAPACK's QR with pivoting.
+_TWO_SIDED_PASSES = 4
+_PANEL_RATE = 5e9
 # Panels that subspace iteration holds: basis, image, remainder, partial sums of a pass.
 _SUBSPACE_PANELS = 6
 # float64 data are multiplied in float32 where no more accuracy than this is asked for.
@@ -225,9 +228,18 @@ def _in_words(n_bytes):
     return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.1f} MiB"
 
 
+def two_sided_cost(A, rule):
+    """Seconds of the two-sided passes that follow block Krylov iteration where squares lose digits."""
+    m, n = A.shape
+    products = 3 * 2 * A.nnz * rule.guess / RATES["sparse" if A.container == "sparse" else "gemm"]
+    # Panels that are all but dependent are made orthonormal by LAPACK, on one thread.
+    return _TWO_SIDED_PASSES * (products + 4 * (m + n) * rule.guess**2 / _PANEL_RATE)
+
+
 def products_dtype(A, rule, accuracy):
     """float32 for float64 data, where the accuracy that is asked for allows it; else the dtype of A."""
-    asked = [value for value in (accuracy, rule.error) if value is not None]
+    tol = rule.error if getattr(rule, "is_tolerance", False) else None
+    asked = [value for value in (accuracy, tol) if value is not None]
     # A small error is told apart from float32's rounding only where a cap ends the search before.
     is_told = not is_lost_in_squares(rule, np.float32) or rule.cap < min(A.shape)
     if asked and min(asked) >= _FLOAT32_ACCURACY and is_told:
@@ -240,7 +252,7 @@ class _Problem:
 
     def __init__(self, A, rule, accuracy, n_oversamples, max_memory):
         self.A, self.rule, self.k, self.n_oversamples = A, rule, rule.guess, n_oversamples
-        self.max_memory = max_memory
+        self.max_memory, self.accuracy = max_memory, accuracy
         self.dtype = products_dtype(A, rule, accuracy)
         self.p, self.q = max(A.shape), min(A.shape)
         self.effort = 1 + _PASSES_PER_DIGIT * max(-np.log10(accuracy or 1e-3) - 3, 0) / 3
@@ -262,6 +274,8 @@ class _Problem:
         if is_lost_in_squares(rule, np.float64):
             for name in ("gram", "subspace"):
                 reasons[name] = f"squared singular values do not hold a relative error of {rule.error:.1e}"
+        if self.accuracy is not None:
+            reasons["single_pass"] = "one pass gives the singular values no accuracy that was asked for"
         if not isinstance(rule, FixedRank):
             reasons["single_pass"] = "it needs n_components as an int: one pass leaves no time to choose"
         if sketch_given and is_lost_in_squares(rule, A.dtype):

@@ -40,6 +40,7 @@ class ErrorRank:
 
     cap: int
     error: float
+    is_tolerance: bool = True  # rather than a part of the variance, which is to be had to full accuracy
 
     @property
     def guess(self):
@@ -169,7 +170,7 @@ def rank_rule(k, shape, tol=None):
             )
         if tol is not None:
             raise ValueError(f"k={k} and tol={tol} both choose the rank. Give one of them.")
-        return ErrorRank(limit, float(np.sqrt(1 - k)))
+        return ErrorRank(limit, float(np.sqrt(1 - k)), is_tolerance=False)
     if isinstance(k, bool) or not isinstance(k, Integral):
         raise TypeError(f"k must be an int, a float in (0, 1), 'auto' or None, got {k!r}.")
     if not 1 <= k <= limit:

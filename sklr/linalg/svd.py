@@ -11,7 +11,7 @@ from .exact import exact_svd
 from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
 from .orthogonalize import orthonormalize
-from .plan import MAX_MEMORY, plan_low_rank
+from .plan import MAX_MEMORY, plan_low_rank, two_sided_cost
 from .rank import PRECISION_MARGIN, FixedRank, is_lost_in_squares, rank_rule
 from .single_pass import single_pass_svd
 from .subspace import subspace_svd
@@ -148,10 +148,13 @@ def _solve(run, A, rule, plan, solver):
     except GramPrecisionError:
         if A.dtype == np.float32 and plan.solver == "gram":
             return _solve(run, A.astype(np.float64), rule, plan, solver)
-        others = [name for name in ("krylov", "exact") if np.isfinite(plan.costs.get(name, np.inf))]
-        if solver != "auto" or not others:
+        # What squares do not hold, Krylov iteration finds by two-sided passes that no plan reckons with.
+        costs = {name: plan.costs.get(name, np.inf) for name in ("krylov", "exact")}
+        costs["krylov"] += two_sided_cost(A, rule)
+        cheapest = min(costs, key=costs.get)
+        if solver != "auto" or not np.isfinite(costs[cheapest]):
             raise
-    return _in_range(run[min(others, key=plan.costs.get)], A, rule)
+    return _in_range(run[cheapest], A, rule)
 
 
 def _in_range(solve, A, rule):
@@ -175,6 +178,8 @@ def _in_float32(solve, A, rule, accuracy, has_room):
         result = solve(single, FixedRank(rule.cap) if is_fine else rule)
     except (RangeError, GramPrecisionError):
         return None
+    if accuracy is not None and not result.converged:
+        return None  # rounding may be what keeps the residuals up
     s = result.singular_values.astype(np.float64)
     allowed = accuracy or 1 / PRECISION_MARGIN
     is_lost = result.squared_norm == 0 or s[-1] == 0

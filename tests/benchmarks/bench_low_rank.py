@@ -167,6 +167,7 @@ def _pca(solver="auto", k=None):
 METHODS = {
     "sklr": _sklr(),
     "sklr accuracy=1e-4": _sklr(accuracy=1e-4),
+    "sklr max_iter=6": _sklr(max_iter=6),
     "sklr accuracy=1e-6": _sklr(accuracy=1e-6),
     "TruncatedSVD": lambda k, center: TruncatedSVD(k, random_state=0),
     "svds": lambda k, center: FunctionEstimator(_svds, k),
@@ -195,7 +196,7 @@ _SPARSE = (Group(50, False, ("sklr", "sklr accuracy=1e-6", "TruncatedSVD", "svds
 _PCA = ("sklr", "PCA", "PCA randomized")
 CASES = {
     dense_wide: (
-        Group(50, False, ("sklr", "sklr accuracy=1e-4", "TruncatedSVD", "fbpca")),
+        Group(50, False, ("sklr", "sklr accuracy=1e-4", "sklr max_iter=6", "TruncatedSVD", "fbpca")),
         Group(50, True, ("sklr", "sklr accuracy=1e-4", "PCA randomized")),
     ),
     dense_narrow: (Group(50, True, ("sklr", "PCA")),),

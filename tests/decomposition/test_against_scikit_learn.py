@@ -43,7 +43,8 @@ def _one_blas_thread():
 
 
 def svd_of(k, solver="gram", **parameters):
-    return RandomizedLowRank(k, solver=solver, accuracy=1e-12, random_state=0, **parameters)
+    accuracy = None if solver == "single_pass" else 1e-12
+    return RandomizedLowRank(k, solver=solver, accuracy=accuracy, random_state=0, **parameters)
 
 
 def pca_of(k, solver="gram", **parameters):

@@ -632,6 +632,10 @@ class Transposed:
         """||B||_F^2; see `Operand.squared_norm`."""
         return self._base.squared_norm(n_threads)
 
+    def check_squares(self):
+        """Raise if products with B^T B would leave the range of the dtype; see `Operand.check_squares`."""
+        self._base.check_squares()
+
     def column_squared_norms(self, n_threads=None):
         """The squared norm of every column, float64. One pass."""
         return self._base._by_row(lambda tile: tile.row_squares(), n_threads)

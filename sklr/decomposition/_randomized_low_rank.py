@@ -74,8 +74,8 @@ class RandomizedLowRank(
         "auto": singular values above the optimal hard threshold for white noise (see
         `sklr.linalg.rank_rule`). None: min(n_samples, n_features). With `tol` the most that is allowed.
     tol : float, default=None
-        Relative Frobenius error ||A - A_hat||_F / ||A||_F to reach with the smallest rank. A fit that
-        misses it warns.
+        Relative Frobenius error ||A - A_hat||_F / ||A||_F to reach with the smallest rank; with
+        ``n_components=None``, unless the rank is to have a cap. A fit that misses it warns.
     accuracy : float, default=None
         Relative accuracy that iterations give every singular value, judged by residuals. None: they stop when
         a pass gains little. With a `tol` or `accuracy` of 1e-5 or more, float64 data are multiplied in
@@ -716,10 +716,11 @@ class RandomizedLowRank(
                 Z = as_operand(A.matmat(Vt.T), name="X V")
                 variances = Z.column_squared_norms() / self.n_samples_
                 total = A.squared_norm() / self.n_samples_
-        if variances.max() > np.finfo(dtype).max:
+        largest = variances.max()
+        if largest > np.finfo(dtype).max or 0 < largest < np.finfo(dtype).tiny:
             raise ValueError(
-                f"explained_variance_ leaves the range of {dtype}: X has a variance of "
-                f"{variances.max():.3g}. Divide X by its largest entry or convert it to float64 first."
+                f"explained_variance_ leaves the range of {dtype}: X has a variance of {largest:.3g}. "
+                "Divide X by its largest entry or convert it to float64 first."
             )
         self.explained_variance_ = variances.astype(dtype)
         ratio = np.divide(variances, total, out=np.zeros_like(variances), where=total > 0)

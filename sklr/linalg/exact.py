@@ -54,6 +54,8 @@ def exact_svd(A, k, *, tol=None, n_threads=None):
     with session(n_threads):
         array = A.toarray()
         total = A.squared_norm()
+        if total < 1:
+            A.check_squares()  # what underflows in them is missing from the norm
         if total == 0:
             return zero_low_rank(A, rule.choose(np.zeros(min(A.shape)), 0.0), before, "exact")
         U, s, Vt = linalg.svd(array, full_matrices=False, overwrite_a=True)

@@ -503,9 +503,7 @@ class _Projection(NamedTuple):
     inside: np.ndarray  # C of shape (p, t)
     outside: np.ndarray  # R of shape (q, t), q <= t
     weights: np.ndarray  # W of shape (t, q): Q = (rows^T - V inside) W
-    distances: (
-        np.ndarray
-    )  # squared length of every column of Q before it was normalised, rows having length 1
+    distances: np.ndarray  # squared lengths of the columns of Q before they were normalised, of unit rows
     lost: float  # bound of the Frobenius norm of what is neither inside nor outside
     is_doubtful: bool  # whether a distance may be an effect of the loss of orthonormality of V
 

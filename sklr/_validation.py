@@ -77,7 +77,7 @@ def validate_rows(estimator, X, *, reset):
     )
 
 
-def validate_weight(weight, size, name, *, positive=False):
+def validate_weight(weight, size, name, *, positive=False, may_vanish=False):
     """Check weights: None, a number for all, or one for each; None or a float64 array of `size` entries.
 
     Parameters
@@ -90,6 +90,8 @@ def validate_weight(weight, size, name, *, positive=False):
         What errors call them.
     positive : bool, default=False
         Whether zero is refused.
+    may_vanish : bool, default=False
+        Whether all of them may be zero.
 
     Returns
     -------
@@ -113,6 +115,6 @@ def validate_weight(weight, size, name, *, positive=False):
         raise ValueError(
             f"{name} must be {kind}, got {weight[worst]} at position {worst}: {remedy} that should not count."
         )
-    if not weight.any():
+    if not (may_vanish or weight.any()):
         raise ValueError(f"{name} is zero everywhere: at least one weight must be positive.")
     return weight

@@ -1,6 +1,7 @@
 """A matrix that arrives in chunks of rows, as the user gives it."""
 
 import numpy as np
+from scipy import sparse
 
 from .dtypes import compute_dtype
 from .files import MatrixFiles
@@ -116,6 +117,56 @@ class RowChunks:
             raise ValueError(f"chunk_rows must be None or a positive int, got {chunk_rows!r}.")
         files = MatrixFiles(paths, chunk_rows)
         return cls(files, files.shape, files.dtype)
+
+    def pieces(self, name="X"):
+        """Yield ``(index, row, chunk)`` from the first row on, each checked against what was promised.
+
+        Parameters
+        ----------
+        name : str, default="X"
+            What errors call the matrix.
+
+        Yields
+        ------
+        (int, int, ndarray or sparse matrix)
+            The number of the chunk, its first row, and the chunk, which may have no rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a chunk is not a matrix of the width and dtype that were promised, or the rows are not as many;
+            the chunk is named.
+        """
+        m, n = self.shape
+        row = 0
+        index = -1
+        for index, chunk in enumerate(self.factory()):
+            if not (isinstance(chunk, np.ndarray) or sparse.issparse(chunk)) or chunk.ndim != 2:
+                raise TypeError(
+                    f"Chunk {index} of {name} must be a 2-D ndarray or a sparse matrix, "
+                    f"got {type(chunk).__name__} of shape {getattr(chunk, 'shape', None)}."
+                )
+            if chunk.shape[1] != n:
+                raise ValueError(f"Chunk {index} of {name} has {chunk.shape[1]} columns, expected {n}.")
+            if chunk.dtype != self.dtype:
+                raise ValueError(
+                    f"Chunk {index} of {name} has dtype {chunk.dtype}, but RowChunks promised "
+                    f"{self.dtype}. Convert the chunk or change the promise."
+                )
+            if row + chunk.shape[0] > m:
+                raise ValueError(
+                    f"Chunk {index} of {name} goes beyond the {m} rows that RowChunks promised: "
+                    f"{row} rows came before it and it has {chunk.shape[0]}."
+                )
+            yield index, row, chunk
+            row += chunk.shape[0]
+        if index < 0:
+            raise ValueError(
+                f"The factory of {name} gave no chunks, expected {m} rows. "
+                "It must return a new iterator each time it is called."
+            )
+        if row != m:
+            raise ValueError(f"The chunks of {name} ended after chunk {index} with {row} rows, expected {m}.")
 
     @property
     def ndim(self):

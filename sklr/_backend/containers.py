@@ -189,28 +189,8 @@ class ChunkOperand(_Source):
         self.nnz = chunks.shape[0] * chunks.shape[1]
 
     def _tasks(self, min_rows=1):
-        m, n = self.shape
-        row = 0
-        index = -1
         previous = None
-        for index, chunk in enumerate(self._chunks.factory()):
-            if not (isinstance(chunk, np.ndarray) or sparse.issparse(chunk)) or chunk.ndim != 2:
-                raise TypeError(
-                    f"Chunk {index} of {self.name} must be a 2-D ndarray or a sparse matrix, "
-                    f"got {type(chunk).__name__} of shape {getattr(chunk, 'shape', None)}."
-                )
-            if chunk.shape[1] != n:
-                raise ValueError(f"Chunk {index} of {self.name} has {chunk.shape[1]} columns, expected {n}.")
-            if chunk.dtype != self._chunks.dtype:
-                raise ValueError(
-                    f"Chunk {index} of {self.name} has dtype {chunk.dtype}, but RowChunks promised "
-                    f"{self._chunks.dtype}. Convert the chunk or change the promise."
-                )
-            if row + chunk.shape[0] > m:
-                raise ValueError(
-                    f"Chunk {index} of {self.name} goes beyond the {m} rows that RowChunks promised: "
-                    f"{row} rows came before it and it has {chunk.shape[0]}."
-                )
+        for index, row, chunk in self._chunks.pieces(self.name):
             if previous is not None and _chunks_share_memory(previous, chunk):
                 raise ValueError(
                     f"Chunk {index} of {self.name} lies where chunk {index - 1} did, which may still be in "
@@ -219,16 +199,6 @@ class ChunkOperand(_Source):
             previous = chunk
             if chunk.shape[0]:
                 yield index, row, row + chunk.shape[0], chunk
-            row += chunk.shape[0]
-        if index < 0:
-            raise ValueError(
-                f"The factory of {self.name} gave no chunks, expected {m} rows. "
-                "It must return a new iterator each time it is called."
-            )
-        if row != m:
-            raise ValueError(
-                f"The chunks of {self.name} ended after chunk {index} with {row} rows, expected {m}."
-            )
 
     def _load(self, task):
         _, lo, hi, chunk = task

@@ -44,6 +44,8 @@ _ESTIMATE_SPREAD = 2.0
 # Variances are taken as mean squares minus squared means down to so many eps of the mean squares; below, the
 # coordinates are centred in a pass of their own.
 _CANCELLED = 1e6
+# Where there is no further pass, a warning says so from here on.
+_CANCELLED_BADLY = 1e3
 # An error of so many eps is rounding, and there is no noise beyond the components.
 _NO_NOISE = 10
 
@@ -307,6 +309,7 @@ class RandomizedLowRank(
     def _fit(self, X, sample_weight):
         self._check_parameters()
         vars(self).pop("_stream", None)
+        self._made_for = self._parameters("center", "feature_weight")
         X = validate_operand(self, X, reset=True)
         sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
         n_samples = X.shape[0] if sample_weight is None else float(sample_weight.sum())
@@ -409,7 +412,7 @@ class RandomizedLowRank(
         k = int(n_components)
         other = clone(self).set_params(n_components=k, tol=None)
         for name, value in vars(self).items():
-            if name.endswith("_") or name in ("_squared_norm", "_seen"):
+            if name.endswith("_") or name in ("_squared_norm", "_seen", "_made_for"):
                 setattr(other, name, value)
         for name in (
             "components_",
@@ -709,8 +712,17 @@ class RandomizedLowRank(
             of_coordinates = self.components_.astype(np.float64) @ (weight * mean)
             variances = np.maximum(squares / self.n_samples_ - of_coordinates**2, 0)
             total = max(self._squared_norm / self.n_samples_ - mean_square, 0.0)
-            has_cancelled = np.any(variances < _CANCELLED * np.finfo(dtype).eps * squares / self.n_samples_)
-            if has_cancelled and centered_data is not None:
+            eps = float(np.finfo(dtype).eps)
+            left = variances * self.n_samples_ / np.where(squares > 0, squares, 1)
+            left = float(np.min(left, initial=1, where=squares > 0))
+            if centered_data is None and left < _CANCELLED_BADLY * eps:
+                warnings.warn(
+                    f"explained_variance_ is down to {left:.1g} of the mean square of a coordinate, from "
+                    f"which a squared mean was subtracted in {dtype}: digits are lost. Use center=True.",
+                    ConvergenceWarning,
+                    stacklevel=level_of_caller(),
+                )
+            elif centered_data is not None and left < _CANCELLED * eps:
                 A = centered_data()
                 Vt = self.components_.astype(np.float64) * np.sqrt(weight)
                 Z = as_operand(A.matmat(Vt.T), name="X V")

@@ -1,5 +1,6 @@
 """Fitting in pieces: chunk by chunk, merged, forgotten, and resumed from a file."""
 
+import copy
 import warnings
 from numbers import Integral, Real
 from pathlib import Path
@@ -36,9 +37,13 @@ SPECTRAL = frozenset(
         "solver_",
         "error_estimate_",
         "_squared_norm",
+        "_seen",
     )
 )
 STREAM_SOLVERS = ("gram", "frequent_directions", "svd_update")
+# What a running state is made for; it may not change while rows come in.
+_OF_STATE = ("center", "feature_weight", "solver")
+_OF_SKETCH = ("n_components", "n_oversamples", "tol")
 # Squared singular values below so many eps of the largest are rounding errors of the running state.
 _LOST = 10
 
@@ -112,21 +117,43 @@ class StreamingMixin:
     def _take_in(self, X, sample_weight):
         self._check_parameters()
         is_first = not self.__sklearn_is_fitted__()
+        if not is_first:
+            self._check_unchanged()
         X = validate_rows(self, X, reset=is_first)
-        sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
+        sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight", may_vanish=True)
         feature_weight = validate_weight(self.feature_weight, X.shape[1], "feature_weight", positive=True)
-        stream = vars(self).get("_stream")
+        stream, made_for = vars(self).get("_stream"), vars(self).get("_made_for")
         if stream is None:
             stream = self._new_stream(X)
             if not is_first:
                 self._go_on_from_fit(stream)
+            is_exact = isinstance(stream, RunningGram)
+            made_for = self._parameters(*_OF_STATE, *(() if is_exact else _OF_SKETCH))
         if feature_weight is not None:
-            scale = np.sqrt(feature_weight).astype(X.dtype if X.dtype.kind == "f" else np.float64)
+            X = X.astype(compute_dtype(X.dtype), copy=False)
+            scale = np.sqrt(feature_weight).astype(X.dtype)
             X = X.multiply(scale).tocsr() if sparse.issparse(X) else X * scale
         stream.add(X, sample_weight, n_threads=self.n_threads)
-        self._stream = stream
+        self._stream, self._made_for = stream, made_for
         self._look_again()
         return self
+
+    def _parameters(self, *names):
+        """What parameters are now, though arrays may be written to and others set later."""
+        return {name: copy.copy(getattr(self, name)) for name in names}
+
+    def _check_unchanged(self):
+        """Raise if what the rows so far were taken in with is not what the parameters say."""
+        for name, before in vars(self).get("_made_for", {}).items():
+            now = getattr(self, name)
+            if not np.array_equal(before, now):
+                was, now = (
+                    ("an array", "another") if np.ndim(before) and np.ndim(now) else (repr(before), repr(now))
+                )
+                raise ValueError(
+                    f"{name} was {was} when the first rows came in and is {now} now. Set it back, or begin "
+                    "again with a clone."
+                )
 
     def forget(self, factor):
         """Multiply the weight of all rows so far by `factor`, so that old rows fade.
@@ -148,7 +175,9 @@ class StreamingMixin:
             raise TypeError(f"factor must be a number in (0, 1], got {factor!r}.")
         if not 0 < factor <= 1:
             raise ValueError(f"factor must be in (0, 1], got {factor!r}.")
-        self._running_state("forget").forget(float(factor))
+        stream = self._running_state("forget")
+        self._check_unchanged()
+        stream.forget(float(factor))
         self._look_again()
         return self
 
@@ -178,6 +207,8 @@ class StreamingMixin:
         if not isinstance(other, type(self)):
             raise TypeError(f"other must be a {type(self).__name__}, got {type(other).__name__}.")
         mine, theirs = self._running_state("merge"), other._running_state("merge")
+        self._check_unchanged()
+        other._check_unchanged()
         for name in ("center", "feature_weight"):
             if not np.array_equal(getattr(self, name), getattr(other, name)):
                 raise ValueError(
@@ -193,7 +224,7 @@ class StreamingMixin:
 
     @available_if(_takes_chunks)
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_chunks(self, X, *, checkpoint=None, every=16):
+    def fit_chunks(self, X, y=None, *, sample_weight=None, checkpoint=None, every=16):
         """Fit in one pass over chunks, as `partial_fit` does; after a kill, resume from a file.
 
         A fit that was interrupted and resumed has the same bits as one that was not.
@@ -202,6 +233,10 @@ class StreamingMixin:
         ----------
         X : RowChunks
             The data.
+        y : Ignored
+            Present for the interface.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each row counts.
         checkpoint : str or path, default=None
             File for the running state, written after every `every` chunks: to a temporary file, which then
             takes its place, so that there is always a whole one. If it exists when the fit begins, the fit
@@ -219,8 +254,7 @@ class StreamingMixin:
         ------
         TypeError, ValueError
             As `partial_fit`; if X is not `RowChunks` or not as it promises; if the checkpoint belongs to
-            other parameters or other data (their shape and dtype, and the first and the last chunk it has
-            seen).
+            other parameters or other data: the chunks that it has seen are read once more and compared.
 
         Warns
         -----
@@ -232,40 +266,37 @@ class StreamingMixin:
             raise TypeError(f"X must be RowChunks, got {type(X).__name__}. For one array use fit.")
         if isinstance(every, bool) or not isinstance(every, Integral) or every < 1:
             raise ValueError(f"every must be a positive int, got {every!r}.")
-        parameters = {
-            name: value
-            for name, value in self.get_params(deep=False).items()
-            if name not in ("n_threads", "verbose", "whiten", "random_state")
-        }
-        file = None if checkpoint is None else Checkpoint(Path(checkpoint), parameters, X.shape, X.dtype)
+        sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
+        names = set(self.get_params(deep=False)) - {"n_threads", "verbose", "whiten", "random_state"}
+        about = {name: getattr(self, name) for name in sorted(names)} | {"sample_weight": sample_weight}
+        file = None if checkpoint is None else Checkpoint(Path(checkpoint), about, X.shape, X.dtype)
         with unchanged_on_error(self):
-            for name in (*SPECTRAL, "_stream"):
+            for name in (*SPECTRAL, "_stream", "_made_for"):
                 vars(self).pop(name, None)
             done = 0
             if file is not None and file.exists():
                 done, state = file.read()
                 vars(self).update(state)
-            rows = self._stream.n_rows if done else 0
-            for index, chunk in enumerate(X.factory()):
+            for index, row, chunk in X.pieces():
                 if index < done:
                     file.check(index, chunk)
                     continue
-                self._take_in(chunk, None)
-                rows += chunk.shape[0]
-                if rows > X.shape[0]:
-                    raise ValueError(f"Chunk {index} of X goes beyond the {X.shape[0]} promised rows.")
+                if chunk.shape[0]:
+                    end = row + chunk.shape[0]
+                    self._take_in(chunk, None if sample_weight is None else sample_weight[row:end])
                 if file is not None:
-                    file.note(index, chunk)
+                    file.note(chunk)
                     if (index + 1) % every == 0:
                         file.write(index + 1, self._state())
-            if rows != X.shape[0]:
-                raise ValueError(f"The chunks of X ended after {rows} rows, expected {X.shape[0]}.")
+                if self.verbose and (index + 1) % every == 0:
+                    rows = f"{self._stream.n_rows} of {X.shape[0]} rows"
+                    print(f"[{type(self).__name__}] {index + 1} chunks, {rows}", flush=True)
         if file is not None:
             file.remove()
         return self
 
     def _state(self):
-        names = ("_stream", "n_features_in_", "feature_names_in_")
+        names = ("_stream", "_made_for", "n_features_in_", "feature_names_in_")
         return {name: vars(self)[name] for name in names if name in vars(self)}
 
     # -- the running state ------------------------------------------------------------------------
@@ -301,6 +332,11 @@ class StreamingMixin:
                 f"With n_components={self.n_components!r} and tol={self.tol!r} the data choose the rank, "
                 f"which solver={solver!r} cannot let them: it drops what a rank known before does not need. "
                 f"Give an int n_components and no tol, or solver='gram' ({24 * n**2 / 1e9:.3g} GB)."
+            )
+        if solver != "gram" and self.accuracy is not None:
+            raise ValueError(
+                f"accuracy={self.accuracy!r} cannot be had from solver={solver!r}, which drops what it takes "
+                "for small. Leave it out, or use solver='gram' or fit."
             )
         if solver == "svd_update" and self.center:
             raise ValueError(
@@ -339,14 +375,16 @@ class StreamingMixin:
             vars(self).pop(name, None)
 
     def __getattr__(self, name):
-        if name in SPECTRAL and "_stream" in vars(self):
+        is_there = self.center if name in ("mean_", "noise_variance_") else name in SPECTRAL
+        if is_there and "_stream" in vars(self):
             self._decompose_stream()
             if name in vars(self):
                 return vars(self)[name]
         return super().__getattribute__(name)  # raises, with the reason where a method is not available
 
     def _decompose_stream(self):
-        stream = self._stream
+        self._check_unchanged()
+        stream = self._stream.settled()
         n_samples = stream.weight
         self._check_has_variance(n_samples)
         shape = (stream.n_rows, stream.n_features)
@@ -358,6 +396,7 @@ class StreamingMixin:
         with unchanged_on_error(self):
             self._set_results(result, mean, n_samples, self._error_bound(result))
             self._set_course(result, 1)
+            self._seen = stream.n_rows, mean
             self._warn_if_missed(result)
             self._warn_if_lost(result)
 

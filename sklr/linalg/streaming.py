@@ -16,8 +16,10 @@ from .orthogonalize import completed
 from .rank import FixedRank, rank_rule
 from .updating import UpdatableSVD
 
-# Rows are gathered until there are so many: a product with them costs little more than with one.
-_BLOCK_ROWS = 256
+# Rows are gathered until they have so many bytes or are so many: enough for every thread to have a product of
+# its own, and for a sparse product to be worth its call.
+_BLOCK_BYTES = 1 << 25
+_BLOCK_ROWS = 8192
 
 
 class RowStream(ABC):
@@ -73,6 +75,7 @@ class RowStream(ABC):
         self._weight = self._squared_norm = 0.0
         self._mean = np.zeros(n_features)
         self._pending = []  # (rows, weights or None) that wait until they are a block
+        self._is_whole = True  # whether all that there was of the rows was taken in
 
     # -- what a kind of state implements ----------------------------------------------------
 
@@ -131,31 +134,55 @@ class RowStream(ABC):
                 f"{name} is computed in {A.dtype}, but the chunks before it in {self.dtype}. Convert it with "
                 f"astype({self.dtype})."
             )
-        weight = None if weight is None else np.array(weight, dtype=np.float64)
+        weight = None if weight is None else self._checked_weight(weight, A.shape[0])
         with session(n_threads):
             A = A.tiled_by_rows()
             A.expect_column_means()
             A.squared_norm()  # what is not finite or leaves the range fails before anything has changed
             A.check_squares()
-            waits_dense = bool(self._pending) and not sparse.issparse(self._pending[0][0])
-            if A.shape[0] >= _BLOCK_ROWS or waits_dense == sparse.issparse(X):
+            is_block = self._is_block(X)
+            if is_block or (self._pending and sparse.issparse(X) != sparse.issparse(self._pending[0][0])):
                 self._flush()
-            if A.shape[0] >= _BLOCK_ROWS:
+            if is_block:
                 self._absorb(X, A, weight)
             else:
-                self._pending.append((X.copy(), weight))
-                if sum(rows.shape[0] for rows, _ in self._pending) >= _BLOCK_ROWS:
-                    self._flush()
+                self._gather([*self._pending, (X.copy(), weight)])
         self.n_rows += A.shape[0]
         self.n_chunks += 1
         return self
 
+    def _checked_weight(self, weight, size):
+        weight = np.array(weight, dtype=np.float64)
+        if weight.shape != (size,):
+            raise ValueError(f"weight must have shape ({size},), got {weight.shape}.")
+        largest = np.finfo(self.dtype).max
+        if not np.all((weight >= 0) & (weight <= float(largest))):
+            raise ValueError(f"weight must be non-negative numbers up to {largest:.3g}.")
+        return weight
+
+    @staticmethod
+    def _is_block(*parts):
+        """Whether these rows are enough to be taken in."""
+        size = sum(
+            part.data.nbytes + part.indices.nbytes if sparse.issparse(part) else part.nbytes for part in parts
+        )
+        return size >= _BLOCK_BYTES or sum(part.shape[0] for part in parts) >= _BLOCK_ROWS
+
+    def _gather(self, pending):
+        """Have these rows wait, or take them in if they are enough."""
+        if self._is_block(*(rows for rows, _ in pending)):
+            self._absorb_all(pending)
+            pending = []
+        self._pending = pending
+
     def _flush(self):
         """Take in the rows that wait."""
-        if not self._pending:
-            return
-        parts, weights = zip(*self._pending, strict=True)
-        self._pending = []
+        if self._pending:
+            self._absorb_all(self._pending)
+            self._pending = []
+
+    def _absorb_all(self, pending):
+        parts, weights = zip(*pending, strict=True)
         X = parts[0]
         if len(parts) > 1:
             X = sparse.vstack(parts, format="csr") if sparse.issparse(X) else np.concatenate(parts)
@@ -182,8 +209,10 @@ class RowStream(ABC):
             A = centered(A, mean)
         if weight is not None:
             A = row_weighted(A, np.sqrt(weight))
+        squared_norm = A.squared_norm()
+        A.check_squares()
         self._take(A, X, weight)
-        self._join(new, mean, A.squared_norm())
+        self._join(new, mean, squared_norm)
 
     def _join(self, weight, mean, squared_norm):
         """Account for rows that were taken in, and for what lies between their mean and the mean so far."""
@@ -237,6 +266,8 @@ class RowStream(ABC):
         RowStream
             This one.
         """
+        if other is self:
+            raise ValueError("Cannot merge a state with itself: its rows would count twice.")
         for what in ("n_features", "center", "dtype"):
             mine, theirs = getattr(self, what), getattr(other, what, None)
             if mine != theirs:
@@ -244,11 +275,12 @@ class RowStream(ABC):
         if type(other) is not type(self):
             raise ValueError(f"Cannot merge: this is a {type(self).__name__}, that a {type(other).__name__}.")
         with session(n_threads):
-            other = other._settled()
+            other = other.settled()
             self._flush()
             if other._weight:
                 self._take_state(other)
                 self._join(other._weight, other._mean, other._squared_norm)
+        self._is_whole &= other._is_whole
         self.n_rows += other.n_rows
         self.n_chunks += other.n_chunks
         return self
@@ -285,13 +317,20 @@ class RowStream(ABC):
             )
             self._join(weight, np.asarray(mean, dtype=np.float64), squared_norm)
         self.n_rows += n_rows
+        self._is_whole = False
         return self
 
     def _lose(self, square):  # noqa: B027 - most states have no use for it
         """Account for a part of A^T A, of that norm at most, that was never taken in."""
 
-    def _settled(self):
-        """This stream, or a copy, in which no rows wait: to look does not change what follows."""
+    def settled(self):
+        """Return this stream, or a copy, in which no rows wait: to look does not change what follows.
+
+        Returns
+        -------
+        RowStream
+            Not to be added to.
+        """
         if not self._pending:
             return self
         settled = copy.deepcopy(self)
@@ -304,17 +343,17 @@ class RowStream(ABC):
     @property
     def weight(self):
         """Sum of the weights."""
-        return self._settled()._weight
+        return self.settled()._weight
 
     @property
     def mean(self):
         """Weighted mean of the rows."""
-        return self._settled()._mean
+        return self.settled()._mean
 
     @property
     def squared_norm(self):
         """||A||_F^2."""
-        return self._settled()._squared_norm
+        return self.settled()._squared_norm
 
     def low_rank(self, k, *, tol=None, n_threads=None):
         """Leading singular values and right vectors of A.
@@ -333,7 +372,7 @@ class RowStream(ABC):
         LowRank
             Its `captured` is a lower bound of ||A V||_F^2 where the state is not exact.
         """
-        settled = self._settled()
+        settled = self.settled()
         if not settled.n_rows:
             raise ValueError("There are no rows yet: add some first.")
         with session(n_threads):
@@ -370,8 +409,8 @@ class RunningGram(RowStream):
 
     Notes
     -----
-    Per row ``n^2`` flops (rows are gathered into blocks of 256), memory ``8 n^2`` bytes and two more while a
-    block is taken in. Merging is exact. Not for many columns: use `FrequentDirections`.
+    Per row ``n^2`` flops (rows are gathered into blocks of 32 MB), memory ``8 n^2`` bytes and as many again
+    twice while a block is taken in. Merging is exact. Not for many columns: use `FrequentDirections`.
 
     Examples
     --------
@@ -392,7 +431,7 @@ class RunningGram(RowStream):
     @property
     def gram(self):
         """A^T A, float64."""
-        return self._settled()._G
+        return self.settled()._G
 
     @property
     def memory(self):
@@ -414,7 +453,9 @@ class RunningGram(RowStream):
             k = rule.choose(np.zeros(len(G)), 0.0)
             return self._result(np.zeros(k), np.eye(len(G), k), np.zeros(k), "gram")
         squares, V = leading(G, rule, total)
-        residuals = column_lengths(G @ V - V * squares, squares[0])
+        residuals = np.full(len(squares), np.nan)
+        if self._is_whole:
+            residuals = column_lengths(G @ V - V * squares, squares[0])
         return self._result(np.sqrt(np.maximum(squares, 0)), V, residuals, "gram")
 
 
@@ -489,7 +530,7 @@ class FrequentDirections(RowStream):
     @property
     def deviation(self):
         """D: A^T A - B^T B is between 0 and D I."""
-        return self._settled()._deviation
+        return self.settled()._deviation
 
     def _take(self, A, X=None, weight=None):
         for rows in A.row_blocks():

@@ -428,7 +428,8 @@ class UpdatableSVD:
 
     def _start_run(self, direction):
         """Errors of one direction are orthogonal to each other, those of two may not be."""
-        if self._error_since is not None and self._direction is not None:
+        is_first = self._direction is None and direction != "low rank"
+        if self._error_since is not None and not is_first:
             self._error_before += float(self._error_since.sum())
             self._error_since = np.zeros(2)
         self._direction = direction

@@ -602,3 +602,34 @@ def test_single_pass(kind, center, data):
             small = model.truncate(1)
             error = np.linalg.norm(A - (A @ small.components_.T) @ small.components_) / np.linalg.norm(A)
             assert error <= small.error_estimate_ * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("solver", ["gram", "krylov", "exact"])
+@pytest.mark.parametrize("tail", [1e-3, 1e-8, 1e-10])
+def test_the_noise_variance_does_not_cancel(tail, solver):
+    """The total minus the sum of the variances, of which no digit is left.
+
+    Below an error of 1e-6 it comes from ten Gaussian probes: chi-squared with 350 degrees of freedom,
+    which leaves [0.5, 1.7] with a chance below 1e-9.
+    """
+    rng = np.random.default_rng(0)
+    U = np.linalg.qr(np.column_stack([np.ones(300), rng.standard_normal((300, 40))]))[0][:, 1:]
+    X = U * np.r_[np.linspace(10, 5, 5), np.full(35, tail)] @ np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    model = RandomizedLowRank(5, center=True, solver=solver, random_state=0).fit(X)
+    assert 0.5 < model.noise_variance_ / (tail**2 / 299) < 1.7
+    assert np.isfinite(model.score(X))
+
+
+def test_a_fraction_is_computed_in_full_precision():
+    """float32 products where nobody named a tolerance."""
+    rng = np.random.default_rng(0)
+    X = np.linalg.qr(rng.standard_normal((2000, 100)))[0] * np.r_[80, np.linspace(1, 0.9, 99)]
+    s = np.linalg.svd(X - X.mean(0))[1]
+    model = RandomizedLowRank(0.99, center=True).fit(X)
+    np.testing.assert_allclose(model.singular_values_, s[: model.n_components_], rtol=1e-10)
+
+
+def test_one_pass_promises_no_accuracy():
+    """An option that is accepted and ignored."""
+    with pytest.raises(ValueError, match="single_pass.*accuracy that was asked for"):
+        RandomizedLowRank(5, solver="single_pass", accuracy=1e-6).fit(np.eye(50))

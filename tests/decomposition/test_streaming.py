@@ -379,7 +379,7 @@ def test_other_data_do_not_resume(stopped):
     """Data that have changed since, the shape or dtype of others, or a file of something else."""
     X, file = stopped
     model = RandomizedLowRank(K, center=True)
-    for row in (0, 279):  # the first and the last chunk that were taken in
+    for row in (0, 100, 279):  # of the first, the second and the last chunk that were taken in
         other = X.copy()
         other[row, 0] += 1
         with pytest.raises(ValueError, match="belongs to other data: chunk . of X has changed"):
@@ -469,7 +469,10 @@ def test_chunk_17_is_named():
 def test_chunks_not_as_promised():
     """Rows that are missing, or too many."""
     X = data()
-    for m, message in [(M + 1, "ended after 600 rows, expected 601"), (M - 1, "goes beyond the 599")]:
+    for m, message in [
+        (M + 1, "ended after chunk 8 with 600 rows, expected 601"),
+        (M - 1, "goes beyond the 599"),
+    ]:
         with pytest.raises(ValueError, match=message):
             RandomizedLowRank(K).fit_chunks(RowChunks(lambda: iter(pieces(X)), (m, N)))
     with pytest.raises(TypeError, match="X must be RowChunks, got ndarray"):
@@ -495,6 +498,7 @@ def test_unlike_estimators_do_not_merge():
             ValueError,
             "feature_weight is None here and 2.0",
         ),
+        (model, ValueError, "a state with itself"),
         (RandomizedLowRank(K, center=True), ValueError, "has no rows yet"),
         (RandomizedLowRank(K, center=True).fit(X), ValueError, "was fitted by fit"),
         (PCA(2).fit(X), TypeError, "other must be a RandomizedLowRank, got PCA"),
@@ -542,3 +546,93 @@ def test_one_row_has_no_variance_yet():
     few = RandomizedLowRank(K).partial_fit(X[:2])
     with pytest.warns(UserWarning, match="n_components=4 is larger than min.*=2"):
         assert few.n_components_ == 2
+
+
+def test_parameters_of_the_state_do_not_change():
+    """Chunks that are taken in with other weights or centring than those before them."""
+    X = data()
+    weight = np.ones(N)
+    model = RandomizedLowRank(K, center=True, feature_weight=weight).partial_fit(X[:300])
+    for parameters in ({"center": False}, {"feature_weight": None}, {"solver": "frequent_directions"}):
+        before = model.get_params()
+        model.set_params(**parameters)
+        for use in (lambda: model.partial_fit(X), lambda: model.forget(0.5), lambda: model.components_):
+            with pytest.raises(ValueError, match="when the first rows came in"):
+                use()
+        model.set_params(**before)
+    weight[:] = 2
+    with pytest.raises(
+        ValueError, match="feature_weight was an array when the first rows came in and is another now"
+    ):
+        model.partial_fit(X)
+    fitted = RandomizedLowRank(K, center=True).fit(X).set_params(center=False)
+    with pytest.raises(ValueError, match="center was True when the first rows came in and is False"):
+        fitted.partial_fit(X)
+    sketched = RandomizedLowRank(2, solver="frequent_directions").partial_fit(X).set_params(n_components=5)
+    with pytest.raises(ValueError, match="n_components was 2"):
+        sketched.partial_fit(X)
+    grown = RandomizedLowRank(2).partial_fit(X).set_params(n_components=5).partial_fit(X)
+    assert grown.n_components_ == 5
+
+
+@pytest.mark.parametrize("begin", ["fit", "partial_fit"])
+def test_going_on_from_a_truncated_estimator(begin):
+    """The mean and the number of rows of an earlier fit."""
+    X = data()
+    model = getattr(RandomizedLowRank(N, center=True), begin)(X[:200]).partial_fit(X[200:400])
+    model = model.truncate(N).partial_fit(X[400:])
+    expected = RandomizedLowRank(N, center=True, solver="gram").fit(X)
+    np.testing.assert_allclose(model.mean_, X.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(model.explained_variance_, expected.explained_variance_, rtol=1e-6)
+    assert model.n_samples_ == M and np.isnan(model.residual_norms_).all()
+
+
+def test_weights_of_zero_and_chunk_weights():
+    """Rows of no weight that are refused, or weights of the wrong chunk."""
+    X = data()
+    weight = np.arange(M) % 3.0
+    model = RandomizedLowRank(K, center=True)
+    for row, w in zip(X, weight, strict=True):
+        model.partial_fit(row[None], sample_weight=[w])
+    expected = RandomizedLowRank(K, center=True, solver="gram").fit(X, sample_weight=weight)
+    assert_same_fit(model, expected)
+    in_chunks = RandomizedLowRank(K, center=True).fit_chunks(chunks(X), sample_weight=weight)
+    assert_same_fit(in_chunks, expected)
+
+
+def test_variances_that_cancel_are_told():
+    """A variance of 1e-6 of the mean square, in float32, without a word."""
+    X = (data(mean=0) + 1e3).astype(np.float32)
+    model = RandomizedLowRank(K).partial_fit(X)
+    with pytest.warns(ConvergenceWarning, match="explained_variance_ is down to .* digits are lost"):
+        assert model.explained_variance_.shape == (K,)
+
+
+def test_float16_and_feature_weights():
+    """Weights that are rounded to the dtype of the chunk."""
+    X = data().astype(np.float16)
+    weight = np.linspace(0.3, 3, N)
+    model = RandomizedLowRank(K, feature_weight=weight, center=True).partial_fit(X)
+    A = X.astype(np.float64) * np.sqrt(weight)
+    expected = np.linalg.svd(A - A.mean(0))[1][:K]
+    np.testing.assert_allclose(model.singular_values_, expected, rtol=1e-6)
+
+
+def test_an_accuracy_that_cannot_be_had():
+    """An option that is accepted and ignored."""
+    with pytest.raises(ValueError, match="accuracy=1e-06 cannot be had from solver='frequent_directions'"):
+        RandomizedLowRank(K, accuracy=1e-6, solver="frequent_directions").partial_fit(data())
+
+
+def test_a_checkpoint_in_no_folder(tmp_path):
+    """A warning for every checkpoint of a long night."""
+    with pytest.raises(FileNotFoundError, match="folder of the checkpoint .* does not exist"):
+        RandomizedLowRank(K).fit_chunks(chunks(data()), checkpoint=tmp_path / "no" / "file")
+    with pytest.raises(ValueError, match="Chunk 0 of X has 30 columns, expected 31"):
+        RandomizedLowRank(K).fit_chunks(RowChunks(lambda: iter(pieces(data())), (M, 31)))
+
+
+def test_verbose_chunks(capsys):
+    """A night without a word."""
+    RandomizedLowRank(K, verbose=1).fit_chunks(chunks(data()), every=4)
+    assert "8 chunks, 560 of 600 rows" in capsys.readouterr().out

@@ -509,3 +509,13 @@ def test_impossible_starts(arguments, options, match):
     """A start that does not fit together, found out in the first update or never."""
     with pytest.raises(ValueError, match=match):
         UpdatableSVD(*arguments, **options)
+
+
+def test_a_change_may_be_parallel_to_what_the_start_lacks():
+    """An error of the start that is taken for orthogonal to a later one."""
+    e = np.eye(2)
+    svd = UpdatableSVD(e[:, :1], [3.0], e[:1], squared_norm=10.0)
+    svd.add_low_rank(e[:, 1:], 2 * e[:, 1:])
+    approximation = (svd.left_vectors * svd.singular_values) @ svd.right_vectors
+    error = np.linalg.norm(np.diag([3.0, 3.0]) - approximation)
+    assert error <= svd.error_bound * (1 + 1e-12)

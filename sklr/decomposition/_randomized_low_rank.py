@@ -728,11 +728,10 @@ class RandomizedLowRank(
                 Z = as_operand(A.matmat(Vt.T), name="X V")
                 variances = Z.column_squared_norms() / self.n_samples_
                 total = A.squared_norm() / self.n_samples_
-        largest = variances.max()
-        if largest > np.finfo(dtype).max or 0 < largest < np.finfo(dtype).tiny:
+        if variances.max() > np.finfo(dtype).max:
             raise ValueError(
-                f"explained_variance_ leaves the range of {dtype}: X has a variance of {largest:.3g}. "
-                "Divide X by its largest entry or convert it to float64 first."
+                f"explained_variance_ leaves the range of {dtype}: X has a variance of "
+                f"{variances.max():.3g}. Divide X by its largest entry or convert it to float64 first."
             )
         self.explained_variance_ = variances.astype(dtype)
         ratio = np.divide(variances, total, out=np.zeros_like(variances), where=total > 0)

@@ -9,8 +9,12 @@ import importlib
 __version__ = "0.1.0.dev0"  # stands here only; the build reads it from this line
 
 # Public subpackages, and the subpackage of every public estimator. A new one joins by a word or a row.
-_SUBPACKAGES = ("decomposition", "linalg", "sketch", "testing")
-_ESTIMATORS = {"RandomizedLowRank": "decomposition"}
+_SUBPACKAGES = ("decomposition", "linalg", "linear_model", "sketch", "testing")
+_ESTIMATORS = {
+    "RandomizedLowRank": "decomposition",
+    "SketchedRidge": "linear_model",
+    "SketchedRidgeClassifier": "linear_model",
+}
 
 __all__ = [*_SUBPACKAGES, *_ESTIMATORS, "__version__"]
 

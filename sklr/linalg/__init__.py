@@ -10,7 +10,10 @@ from .orthogonalize import orthonormalize
 from .plan import LowRankPlan, plan_low_rank
 from .rangefinder import find_range
 from .rank import rank_rule
+from .ridge import RidgePrecisionError, RidgeSolution, ridge
+from .ridge_plan import RidgePlan, plan_ridge
 from .single_pass import single_pass_svd
+from .sketched_ridge import sketched_ridge
 from .streaming import FrequentDirections, RunningGram, UpdatedRows
 from .subspace import subspace_svd
 from .svd import truncated_svd
@@ -21,6 +24,9 @@ __all__ = [
     "GramPrecisionError",
     "LowRank",
     "LowRankPlan",
+    "RidgePlan",
+    "RidgePrecisionError",
+    "RidgeSolution",
     "RowChunks",
     "RunningGram",
     "UpdatableSVD",
@@ -33,11 +39,14 @@ __all__ = [
     "krylov_svd",
     "orthonormalize",
     "plan_low_rank",
+    "plan_ridge",
     "rank_rule",
     "relative_error",
+    "ridge",
     "row_weighted",
     "scaled",
     "single_pass_svd",
+    "sketched_ridge",
     "subspace_svd",
     "truncated_svd",
 ]

@@ -10,10 +10,10 @@ from .orthogonalize import orthonormalize
 from .plan import LowRankPlan, plan_low_rank
 from .rangefinder import find_range
 from .rank import rank_rule
-from .ridge import RidgePrecisionError, RidgeSolution, ridge
+from .ridge_on_sketches import sketched_ridge
 from .ridge_plan import RidgePlan, plan_ridge
+from .ridge_solvers import RidgePrecisionError, RidgeSolution, ridge
 from .single_pass import single_pass_svd
-from .sketched_ridge import sketched_ridge
 from .streaming import FrequentDirections, RunningGram, UpdatedRows
 from .subspace import subspace_svd
 from .svd import truncated_svd

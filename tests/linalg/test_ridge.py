@@ -1,7 +1,6 @@
 """Ridge regression: every solver against LAPACK, what each must refuse, and honest residuals."""
 
 import math
-import sys
 import tracemalloc
 
 import numpy as np
@@ -13,9 +12,8 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from sklr._backend import Operand
-from sklr.linalg import RowChunks, centered, row_weighted
+from sklr.linalg import RidgePrecisionError, RowChunks, centered, ridge, ridge_solvers, row_weighted
 from sklr.linalg.plan import MAX_MEMORY
-from sklr.linalg.ridge import RidgePrecisionError, ridge
 from sklr.linalg.ridge_plan import SOLVERS, plan_ridge
 
 EPS = np.finfo(float).eps
@@ -504,7 +502,7 @@ def test_same_bits_where_the_preconditioner_is_an_svd(matrix, at_any_threads):
 
 def test_factor_of_blocks(monkeypatch, at_any_threads):
     """A tile of a blocked factor that is forgotten, updated twice or in another order."""
-    module = sys.modules["sklr.linalg.ridge"]
+    module = ridge_solvers
     monkeypatch.setattr(module, "_LAPACK_COLUMNS", 100)
     monkeypatch.setattr(module, "_BLOCK", 64)
     rng = np.random.default_rng(0)

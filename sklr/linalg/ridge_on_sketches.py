@@ -7,7 +7,7 @@ from sklr.sketch import make_sketch
 
 from ._checks import check_count
 from .plan import MAX_MEMORY
-from .ridge import RidgeSolution, ridge
+from .ridge_solvers import RidgeSolution, ridge
 
 AXES = ("samples", "features")
 

@@ -180,7 +180,7 @@ def ridge(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklr.linalg.ridge import ridge
+    >>> from sklr.linalg import ridge
     >>> A = np.array([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
     >>> ridge(A, np.array([1.0, 4.0, 5.0]), alpha=0.0).coef
     array([1., 2.])

@@ -292,6 +292,33 @@ class Operand(ABC):
         self.check_squares()
         return product
 
+    def residual_rmatmat(self, Z, Y, n_threads=None):
+        """``(A^T R, squares)`` for R = Y - A Z, with Z of shape (n, l) and Y of shape (m, l).
+
+        A^T R has shape (n, l); `squares`, of shape (l,), are the squared lengths of the columns of R, added
+        up in float64. One pass in which every tile is used twice while it is in cache; ``4 nnz l`` flops; R
+        is never stored.
+
+        Rounding of the difference stays in the range of A^T, where it is harmless; ``A^T Y - (A^T A) Z`` has
+        an error that A^T A magnifies by its condition number.
+        """
+        Z, Y = self._panels_of_residual(Z, Y, self.shape)
+        squares_of_part = {}
+
+        def add_tiles(tiles, first, last, out):
+            squares = squares_of_part[first, last] = np.zeros(Z.shape[1])
+            for lo, hi, tile in tiles:
+                R = Y[lo:hi] - tile.matmat(Z)
+                tile.add_rmatmat(R, out)
+                squares += _column_squares(R)
+
+        with session(n_threads):
+            product = self._sum_of_parts(add_tiles, Z.shape)
+        squares = np.zeros(Z.shape[1])
+        for part in sorted(squares_of_part):  # not in the order in which threads were done
+            squares += squares_of_part[part]
+        return product, squares
+
     def gram(self, n_threads=None):
         """A^T A, a float64 ndarray of shape (n, n), in one pass.
 
@@ -325,6 +352,19 @@ class Operand(ABC):
             with session(n_threads):
                 self._column_sums = self._sum(_add_column_sums, self.shape[1:], dtype=np.float64)
         return self._column_sums / self.shape[0]
+
+    def each_piece(self, compute, n_threads=None):
+        """Call ``compute(lo, hi, piece)`` for tiles of rows ``lo:hi`` that would be a few megabytes if dense.
+
+        One pass, in parallel: `compute` writes to rows of its own.
+        """
+
+        def compute_tile(lo, hi, tile):
+            for a, b, piece in tile.pieces():
+                compute(lo + a, lo + b, piece)
+
+        with session(n_threads):
+            self._each(compute_tile)
 
     def row_blocks(self):
         """The rows as dense arrays, a few megabytes each, one after the other. One pass, not in parallel."""
@@ -400,13 +440,20 @@ class Operand(ABC):
 
     # -- private ------------------------------------------------------------------------------
 
-    def _panel(self, Z, n_rows, name):
+    def _panel(self, Z, n_rows, name, order="C"):
         Z = np.asarray(Z)
         if Z.ndim != 2 or Z.shape[0] != n_rows:
             raise ValueError(
                 f"{name} must have shape ({n_rows}, l) for an operand of shape {self.shape}, got {Z.shape}."
             )
-        return np.ascontiguousarray(Z, dtype=self.dtype)
+        return np.asarray(Z, dtype=self.dtype, order=order)
+
+    def _panels_of_residual(self, Z, Y, shape):
+        """Z and Y of `residual_rmatmat`, in the memory order they have: Y, which is long, is not copied."""
+        Z, Y = self._panel(Z, shape[1], "Z", order="K"), self._panel(Y, shape[0], "Y", order="K")
+        if Z.shape[1] != Y.shape[1]:
+            raise ValueError(f"Z and Y must have equally many columns, got {Z.shape[1]} and {Y.shape[1]}.")
+        return Z, Y
 
     def _unshifted(self):
         return self
@@ -418,6 +465,10 @@ def _add_column_sums(lo, hi, tile, out):
 
 def _add_column_squares(lo, hi, tile, out):
     out += tile.column_squares()
+
+
+def _column_squares(R):
+    return np.einsum("ij,ij->j", R, R, dtype=np.float64)
 
 
 class _Wrapper(Operand):
@@ -556,7 +607,8 @@ class _Converted(_Wrapper):
 class Transposed:
     """B^T for an operand B: every verb is the dual verb of B.
 
-    `normal_matmat` costs two passes here, because a row of B^T is spread over all tiles of B.
+    `normal_matmat` and `residual_rmatmat` cost two passes here, because a row of B^T is spread over all tiles
+    of B.
 
     Parameters
     ----------
@@ -608,6 +660,16 @@ class Transposed:
         """``B (B^T Z)`` in two passes."""
         with session(n_threads):
             return self._base.matmat(self._base.rmatmat(Z))
+
+    def residual_rmatmat(self, Z, Y, n_threads=None):
+        """``(B R, squares)`` for R = Y - B^T Z, which is stored, in two passes.
+
+        See `Operand.residual_rmatmat`.
+        """
+        Z, Y = self._base._panels_of_residual(Z, Y, self.shape)
+        with session(n_threads):
+            R = Y - self._base.rmatmat(Z)
+            return self._base.matmat(R), _column_squares(R)
 
     def gram(self, n_threads=None):
         """``B B^T`` in one pass over row-tiled data made from B; see `Operand.gram`."""

@@ -120,8 +120,12 @@ class DenseTile:
         """The tile as an ndarray."""
         return self.array
 
+    def pieces(self):
+        """``(lo, hi, tile)`` of consecutive rows, small enough to be made dense."""
+        yield 0, self.array.shape[0], self
+
     def dense_pieces(self):
-        """``(lo, hi, ndarray)`` of consecutive rows, small enough to be made dense."""
+        """``(lo, hi, ndarray)`` of the same rows."""
         yield 0, self.array.shape[0], self.array
 
     def squared_norm(self):
@@ -259,19 +263,27 @@ class SparseTile:
         D = self._scaled_matrix().toarray()
         return D if self.left is None else D - np.outer(self.left, self.right)
 
-    def dense_pieces(self):
-        """``(lo, hi, ndarray)`` of consecutive rows, small enough to be made dense."""
+    def pieces(self):
+        """``(lo, hi, tile)`` of consecutive rows, small enough to be made dense."""
         rows, n = self.matrix.shape
         step = max(TILE_BYTES // (n * self.matrix.dtype.itemsize), 1)
         for lo in range(0, rows, step):
             hi = min(lo + step, rows)
-            piece = SparseTile(
-                self.matrix[lo:hi],
-                None if self.row_scale is None else self.row_scale[lo:hi],
-                self.column_scale,
-                None if self.left is None else self.left[lo:hi],
-                self.right,
+            yield (
+                lo,
+                hi,
+                SparseTile(
+                    self.matrix[lo:hi],
+                    None if self.row_scale is None else self.row_scale[lo:hi],
+                    self.column_scale,
+                    None if self.left is None else self.left[lo:hi],
+                    self.right,
+                ),
             )
+
+    def dense_pieces(self):
+        """``(lo, hi, ndarray)`` of the same rows."""
+        for lo, hi, piece in self.pieces():
             yield lo, hi, piece.dense()
 
     def transposed(self):

@@ -24,6 +24,7 @@ VERBS = {
     "matmat": lambda A: A.matmat(np.ones((A.shape[1], 2))),
     "rmatmat": lambda A: A.rmatmat(np.ones((A.shape[0], 2))),
     "normal_matmat": lambda A: A.normal_matmat(np.ones((A.shape[1], 2))),
+    "residual_rmatmat": lambda A: A.residual_rmatmat(np.ones((A.shape[1], 2)), np.ones((A.shape[0], 2))),
     "gram": lambda A: A.gram(),
     "column_means": lambda A: A.column_means(),
     "column_squared_norms": lambda A: A.column_squared_norms(),
@@ -163,7 +164,7 @@ def test_passes_of_data_in_memory(A, make, of_normal, of_gram):
     expected = 0
     for name, verb in VERBS.items():
         verb(operand)
-        expected += {"normal_matmat": of_normal, "gram": of_gram}.get(name, 1)
+        expected += {"normal_matmat": of_normal, "residual_rmatmat": of_normal, "gram": of_gram}.get(name, 1)
         assert operand.n_passes == operand.T.n_passes == expected, name
 
 

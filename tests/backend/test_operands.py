@@ -249,10 +249,13 @@ def sketches(m):
 
 def verbs(operand, Z, Y, n_threads=None, can_retile=True):
     """The results of all verbs, by name."""
+    product, squares = operand.residual_rmatmat(Z, Y, n_threads=n_threads)
     results = {
         "matmat": operand.matmat(Z, n_threads=n_threads),
         "rmatmat": operand.rmatmat(Y, n_threads=n_threads),
         "normal_matmat": operand.normal_matmat(Z, n_threads=n_threads),
+        "residual_rmatmat": product,
+        "squares of the residual": squares,
         "column_means": operand.column_means(n_threads=n_threads),
         "squared_norm": np.float64(operand.squared_norm(n_threads=n_threads)),
         "column_squared_norms": operand.column_squared_norms(n_threads=n_threads),
@@ -265,6 +268,10 @@ def verbs(operand, Z, Y, n_threads=None, can_retile=True):
             results["gram"] = operand.gram(n_threads=n_threads)
         results["tiled_by_rows"] = operand.tiled_by_rows().toarray(n_threads=n_threads)
     return results
+
+
+# Whatever the dtype of the matrix.
+FLOAT64_SUMS = ("gram", "column_means", "squared_norm", "column_squared_norms", "squares of the residual")
 
 
 def check_verbs(case, rng, width, n_threads):
@@ -282,12 +289,22 @@ def check_verbs(case, rng, width, n_threads):
     absZ, absY = np.abs(Z), np.abs(Y)
     Y = Y.astype(np.float64)
     few = 20  # roundings that do not grow with the size
+    R, absR = Y - A @ Z, absY + B @ absZ
+    error_of_R = (n + few) * eps * absR + E @ absZ
     expected = {
         "matmat": (A @ Z, (n + few) * eps * (B @ absZ) + E @ absZ),
         "rmatmat": (A.T @ Y, (m + few) * eps * (B.T @ absY) + E.T @ absY),
         "normal_matmat": (
             A.T @ (A @ Z),
             (m + n + few) * eps * (B.T @ (B @ absZ)) + E.T @ (B @ absZ) + B.T @ (E @ absZ),
+        ),
+        "residual_rmatmat": (
+            A.T @ R,
+            (m + few) * eps * (B.T @ absR) + E.T @ absR + B.T @ error_of_R,
+        ),
+        "squares of the residual": (
+            np.sum(R**2, axis=0),
+            np.sum(m * EPS * absR**2 + 2 * error_of_R * absR + error_of_R**2, axis=0),
         ),
         "toarray": (A, E),
         "tiled_by_rows": (A, E),
@@ -310,7 +327,7 @@ def check_verbs(case, rng, width, n_threads):
             assert name == "sketch sparse", name
             got = got.toarray()
         assert got.shape == want.shape, name
-        in_float64 = name in ("gram", "column_means", "squared_norm", "column_squared_norms")
+        in_float64 = name in FLOAT64_SUMS
         assert got.dtype == (np.float64 if in_float64 else case.dtype), name
         error = np.abs(got.astype(np.float64) - want)
         tiny = np.finfo(case.dtype).tiny  # where everything is zero
@@ -457,6 +474,46 @@ def test_the_blocked_gram_has_the_same_bits(monkeypatch):
     assert np.all(error <= (len(A) + 20) * np.finfo(np.float32).eps * (B.T @ B))
 
 
+# -- the residual ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chain", [[], ["row_weighted", "centered", "scaled"]], ids=["plain", "wrapped"])
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_residual_that_is_small(container, chain):
+    """Catches squares as the difference of those of Y and A Z, which keeps no digit where the residual is
+    1e-8 of them; a tile whose squares are left out; and panels read in another memory order than theirs."""
+    rng = np.random.default_rng(0)
+    A = entries((3000, 6), "float64", rng, density=0.4)
+    with small_tiles():
+        case = Case(A, CONTAINERS[container](A, rng), chain, rng)
+        Z = rng.standard_normal((6, 3))
+        Y = case.exact @ Z + 1e-8 * rng.standard_normal((3000, 3))
+        R = Y - case.exact @ Z
+        for order in "CF":
+            product, squares = case.operand.residual_rmatmat(
+                np.array(Z, order=order), np.array(Y, order=order)
+            )
+            np.testing.assert_allclose(squares, np.sum(R**2, axis=0), rtol=1e-5)
+            exact = case.exact.T @ R
+            assert np.linalg.norm(product - exact) < 1e-5 * np.linalg.norm(exact)
+            # The transposed verb: Y - A Z with the transposed matrix in the place of A.
+            product, squares = case.operand.T.residual_rmatmat(Y, Z)
+            other = Z - case.exact.T @ Y
+            np.testing.assert_allclose(squares, np.sum(other**2, axis=0), rtol=1e-11)
+            np.testing.assert_allclose(
+                product, case.exact @ other, rtol=0, atol=1e-11 * np.abs(product).max()
+            )
+
+
+def test_squares_of_a_residual_of_float32_data():
+    """Catches squares in the dtype of the data: in float32 those below 1e-23 or above 1e19 are lost."""
+    A = entries((700, 3), "float32", np.random.default_rng(0))
+    for size in (1e-25, 1e20):
+        Y = np.full((700, 2), size)
+        _, squares = as_operand(A).residual_rmatmat(np.zeros((3, 2)), Y)
+        np.testing.assert_allclose(squares, 700 * size**2, rtol=1e-6)
+
+
 # -- a mean far from zero ------------------------------------------------------------------------
 
 
@@ -572,6 +629,13 @@ def test_panels_of_a_wrong_shape(container):
         for verb in (operand.rmatmat, operand.T.matmat, operand.T.normal_matmat):
             with pytest.raises(ValueError, match=r"must have shape \(7, l\)"):
                 verb(wrong)
+    with pytest.raises(ValueError, match=r"Z must have shape \(4, l\)"):
+        operand.residual_rmatmat(np.ones((7, 2)), np.ones((7, 2)))
+    with pytest.raises(ValueError, match=r"Y must have shape \(7, l\)"):
+        operand.residual_rmatmat(np.ones((4, 2)), np.ones((4, 2)))
+    for verb, rows in ((operand.residual_rmatmat, (4, 7)), (operand.T.residual_rmatmat, (7, 4))):
+        with pytest.raises(ValueError, match="equally many columns, got 1 and 2"):
+            verb(np.ones((rows[0], 1)), np.ones((rows[1], 2)))
 
 
 @pytest.mark.parametrize("container", ["C order", "csc_array"])

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from sklr._backend import Operand
-from sklr.linalg import RidgePrecisionError, RowChunks, centered, ridge, ridge_solvers, row_weighted
+from sklr.linalg import RidgePrecisionError, RowChunks, _ridge_factors, centered, ridge, row_weighted
 from sklr.linalg.plan import MAX_MEMORY
 from sklr.linalg.ridge_plan import SOLVERS, plan_ridge
 
@@ -502,9 +502,8 @@ def test_same_bits_where_the_preconditioner_is_an_svd(matrix, at_any_threads):
 
 def test_factor_of_blocks(monkeypatch, at_any_threads):
     """A tile of a blocked factor that is forgotten, updated twice or in another order."""
-    module = ridge_solvers
-    monkeypatch.setattr(module, "_LAPACK_COLUMNS", 100)
-    monkeypatch.setattr(module, "_BLOCK", 64)
+    monkeypatch.setattr(_ridge_factors, "_LAPACK_COLUMNS", 100)
+    monkeypatch.setattr(_ridge_factors, "_BLOCK", 64)
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((900, 333)), rng.standard_normal((900, 2))
     one, two = at_any_threads(lambda n: ridge(X, Y, 0.5, solver="cholesky", n_threads=n))

@@ -1,16 +1,10 @@
 """Ridge regression, exact to a tolerance or sketched."""
 
-import numpy as np
-from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils import check_array
-
-from sklr._validation import validate_operand, validate_weight
-from sklr.base import unchanged_on_error
-
-from ._base import RidgeBase
+from ._fixed import FixedRidge
+from ._targets import Regressor
 
 
-class SketchedRidge(MultiOutputMixin, RegressorMixin, RidgeBase):
+class SketchedRidge(Regressor, FixedRidge):
     """Linear least squares with l2 regularisation, on all data or on a sketch of them.
 
     Without `sketch_size` it is ridge regression: with weights w_i (1 if none are given) it minimises
@@ -138,37 +132,7 @@ class SketchedRidge(MultiOutputMixin, RegressorMixin, RidgeBase):
         SketchedRidge
             The fitted estimator.
         """
-        with unchanged_on_error(self):
-            return self._fit(X, y, sample_weight)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X, y, sample_weight):
-        self._check_parameters()
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        X = validate_operand(self, X, reset=True)
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if y.ndim > 2:
-            raise ValueError(f"y must have one or two dimensions, got shape {y.shape}.")
-        sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
-        self._fit_coefficients(X, y, sample_weight)
-        return self
-
-    def predict(self, X):
-        """Predict the targets of rows. One pass, ``2 nnz n_targets`` flops.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
-            Rows with the features that were fitted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
-            ``X @ coef_.T + intercept_``.
-        """
-        predicted = self._predicted(X)
-        return predicted[:, 0] if self.coef_.ndim == 1 else predicted
+        return self._fit_checked(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

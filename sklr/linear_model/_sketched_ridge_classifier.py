@@ -1,21 +1,14 @@
 """Classification by ridge regression of the labels."""
 
-import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
-from sklr._validation import validate_operand, validate_weight
-from sklr.base import unchanged_on_error
 from sklr.linalg.plan import MAX_MEMORY
 
-from ._base import RidgeBase
+from ._fixed import FixedRidge
+from ._targets import Classifier
 
 
-class SketchedRidgeClassifier(ClassifierMixin, RidgeBase):
+class SketchedRidgeClassifier(Classifier, FixedRidge):
     """Classifier by `SketchedRidge` on labels as numbers.
 
     Class c is the target 1 for its samples and -1 for others, one target for each class, or a single one
@@ -109,7 +102,7 @@ class SketchedRidgeClassifier(ClassifierMixin, RidgeBase):
     """
 
     _parameter_constraints: dict = {
-        **RidgeBase._parameter_constraints,
+        **FixedRidge._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -163,74 +156,7 @@ class SketchedRidgeClassifier(ClassifierMixin, RidgeBase):
         SketchedRidgeClassifier
             The fitted estimator.
         """
-        with unchanged_on_error(self):
-            return self._fit(X, y, sample_weight)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X, y, sample_weight):
-        self._check_parameters()
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        X = validate_operand(self, X, reset=True)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        labels = LabelBinarizer(pos_label=1, neg_label=-1)
-        Y = labels.fit_transform(y).astype(np.float64)
-        if len(labels.classes_) < 2:
-            raise ValueError(
-                f"y has one class only, {labels.classes_[0]!r}: there is nothing to tell apart. Pass samples "
-                "of at least 2 classes."
-            )
-        sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
-        if self.class_weight is not None and len(y) == X.shape[0]:
-            of_classes = self._class_weights(labels.classes_, y, sample_weight)
-            sample_weight = of_classes if sample_weight is None else of_classes * sample_weight
-        self._fit_coefficients(X, Y, sample_weight)
-        self.classes_ = labels.classes_
-        return self
-
-    def _class_weights(self, classes, y, sample_weight):
-        """The weight of the class of every sample."""
-        if self.class_weight != "balanced":
-            return compute_sample_weight(self.class_weight, y)
-        # By the weights of the samples, as if these were repetitions; scikit-learn counts samples.
-        codes = np.searchsorted(classes, y)
-        totals = np.bincount(codes, weights=sample_weight)
-        weights = np.divide(totals.sum(), len(classes) * totals, out=np.zeros(len(classes)), where=totals > 0)
-        return weights[codes]
-
-    def decision_function(self, X):
-        """Return the predicted targets of rows. One pass, ``2 nnz n_targets`` flops.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
-            Rows with the features that were fitted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One column for two classes: positive for the second one.
-        """
-        predicted = self._predicted(X)
-        return predicted[:, 0] if len(self.classes_) == 2 else predicted
-
-    def predict(self, X):
-        """Predict the labels of rows; see `decision_function`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
-            Rows with the features that were fitted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Entries of `classes_`.
-        """
-        decision = self.decision_function(X)
-        chosen = (decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)
-        return self.classes_[chosen]
+        return self._fit_checked(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

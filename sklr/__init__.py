@@ -13,7 +13,9 @@ _SUBPACKAGES = ("decomposition", "linalg", "linear_model", "sketch", "testing")
 _ESTIMATORS = {
     "RandomizedLowRank": "decomposition",
     "SketchedRidge": "linear_model",
+    "SketchedRidgeCV": "linear_model",
     "SketchedRidgeClassifier": "linear_model",
+    "SketchedRidgeClassifierCV": "linear_model",
 }
 
 __all__ = [*_SUBPACKAGES, *_ESTIMATORS, "__version__"]

@@ -1,5 +1,6 @@
 """Algorithms of randomized linear algebra: matrices or operands in, named tuples out."""
 
+from ._left_out import LeftOut
 from ._result import LowRank
 from .error_estimate import relative_error
 from .exact import exact_svd
@@ -10,6 +11,8 @@ from .orthogonalize import orthonormalize
 from .plan import LowRankPlan, plan_low_rank
 from .rangefinder import find_range
 from .rank import rank_rule
+from .ridge_gcv import generalized_cross_validation
+from .ridge_left_out import leave_one_out
 from .ridge_on_sketches import sketched_ridge
 from .ridge_plan import RidgePlan, plan_ridge
 from .ridge_solvers import RidgePrecisionError, RidgeSolution, ridge
@@ -22,6 +25,7 @@ from .updating import UpdatableSVD
 __all__ = [
     "FrequentDirections",
     "GramPrecisionError",
+    "LeftOut",
     "LowRank",
     "LowRankPlan",
     "RidgePlan",
@@ -35,8 +39,10 @@ __all__ = [
     "centered",
     "exact_svd",
     "find_range",
+    "generalized_cross_validation",
     "gram_svd",
     "krylov_svd",
+    "leave_one_out",
     "orthonormalize",
     "plan_low_rank",
     "plan_ridge",

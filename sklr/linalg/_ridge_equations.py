@@ -15,11 +15,20 @@ _SHOWS = 0.1
 STALLED = 0.5
 
 
-def smaller_system(A, Y, alpha):
-    """The smaller one of the two systems of equations, over tiles along the longer axis."""
+def smaller_gram(A):
+    """A^T A or A A^T, whichever is smaller, with products in float64."""
+    A = A.astype(np.float64)
+    return (A.T if A.shape[0] < A.shape[1] else A).tiled_by_rows().gram()
+
+
+def smaller_system(A, Y, alpha, gram=None):
+    """The smaller one of the two systems of equations, over tiles along the longer axis.
+
+    `gram` is what `smaller_gram` returns, if it is known.
+    """
     if A.shape[0] < A.shape[1]:
-        return Dual(A.T.tiled_by_rows(), Y, alpha)
-    return Primal(A.tiled_by_rows(), Y, alpha)
+        return Dual(A.T.tiled_by_rows(), Y, alpha, gram)
+    return Primal(A.tiled_by_rows(), Y, alpha, gram)
 
 
 class System:
@@ -28,10 +37,14 @@ class System:
     `outer` is M in float64, for what decides how good a solution is, `inner` M in its own dtype.
     """
 
-    def __init__(self, M, Y, alpha):
+    def __init__(self, M, Y, alpha, gram=None):
         self.inner, self.outer = M, M.astype(np.float64)
-        self.Y, self.alpha = Y, alpha
-        self.gram_error = gram_error(M.shape[1], M.dtype)
+        self.Y, self.alpha, self._gram = Y, alpha, gram
+        self.gram_error = gram_error(M.shape[1], M.dtype if gram is None else np.float64)
+
+    def gram(self):
+        """M^T M, to be overwritten."""
+        return self.inner.gram() if self._gram is None else self._gram.copy()
 
     def normal(self, V):
         """M^T M V by products in the dtype of the data."""
@@ -41,8 +54,8 @@ class System:
 class Primal(System):
     """(A^T A + alpha I) B = A^T Y."""
 
-    def __init__(self, M, Y, alpha):
-        super().__init__(M, Y, alpha)
+    def __init__(self, M, Y, alpha, gram=None):
+        super().__init__(M, Y, alpha, gram)
         self.rhs = self.outer.rmatmat(Y)
 
     def gradient(self, Z, columns):
@@ -68,8 +81,8 @@ class Primal(System):
 class Dual(System):
     """(A A^T + alpha I) Z = Y with M = A^T, from which B = A^T Z."""
 
-    def __init__(self, M, Y, alpha):
-        super().__init__(M, Y, alpha)
+    def __init__(self, M, Y, alpha, gram=None):
+        super().__init__(M, Y, alpha, gram)
         self.rhs = Y
 
     def gradient(self, Z, columns):

@@ -94,6 +94,7 @@ def plan_ridge(
     tol=1e-8,
     solver="auto",
     sketch_given=False,
+    gram_given=False,
     max_memory=MAX_MEMORY,
 ):
     """Choose the solver of a ridge regression by predicted cost.
@@ -125,6 +126,8 @@ def plan_ridge(
         "auto" takes the cheapest; a name is taken as it is, if it is possible at all.
     sketch_given : bool, default=False
         Whether the user asked for a sketch, which leaves only "iterative".
+    gram_given : bool, default=False
+        Whether the Gram matrix of the shorter side is there already.
     max_memory : int, default=2147483648
         Bytes beside the data that a solver may take.
 
@@ -157,7 +160,7 @@ def plan_ridge(
         raise ValueError(f"n_alphas must be at most n_targets={n_targets}, got {n_alphas}.")
     if solver != "auto" and solver not in SOLVERS:
         raise ValueError(f"solver must be 'auto' or one of {list(SOLVERS)}, got {solver!r}.")
-    problem = _Problem(A, n_targets, n_alphas, tol)
+    problem = _Problem(A, n_targets, n_alphas, tol, gram_given)
     impossible = problem.impossible(sketch_given)
     if solver in impossible:
         remedy = "sketch='auto'" if sketch_given and solver != "iterative" else "solver='auto'"
@@ -206,8 +209,9 @@ def _in_words(n_bytes):
 class _Problem:
     """Shape of a problem, and what each solver would cost."""
 
-    def __init__(self, A, n_targets, n_alphas, tol):
+    def __init__(self, A, n_targets, n_alphas, tol, gram_given):
         self.A, self.t, self.n_alphas, self.tol = A, n_targets, n_alphas, tol
+        self.gram_given = gram_given
         self.p, self.q = max(A.shape), min(A.shape)
         self.is_dual = A.shape[0] < A.shape[1]
         self.sketch_size = self._sketch_size()
@@ -232,7 +236,7 @@ class _Problem:
             return 3
         if solver == "iterative":
             return _OTHER_PASSES + self._n_steps(self.sketch_size)
-        return _DUAL_PASSES if self.is_dual else _DIRECT_PASSES
+        return (_DUAL_PASSES if self.is_dual else _DIRECT_PASSES) - self.gram_given
 
     # -- seconds --------------------------------------------------------------------------
 
@@ -303,7 +307,7 @@ class _Problem:
 
     def _direct_cost(self):
         A, p, q = self.A, self.p, self.q
-        product = p * q**2 / self._rate("syrk")
+        product = 0.0 if self.gram_given else p * q**2 / self._rate("syrk")
         if A.container == "sparse":
             product = min(product, 2 * A.nnz**2 / p / self._rate("sparse_gram"))
         solving = 3 * 4 * q**2 * self.t / _RATES["gemm"]

@@ -69,6 +69,7 @@ def ridge(
     tol=1e-8,
     max_iter=100,
     sketch="auto",
+    gram=None,
     max_memory=MAX_MEMORY,
     rng=None,
     n_threads=None,
@@ -101,6 +102,9 @@ def ridge(
         Steps of "iterative" at most, all targets taking a step together.
     sketch : str or Distribution, default="auto"
         Of "iterative". Anything but "auto" restricts the choice to it.
+    gram : ndarray of shape (min(m, n), min(m, n)), default=None
+        ``A^T A`` or, for m < n, ``A A^T`` in float64, where that is known: "cholesky" and "eigh" do not
+        make it again. Changed by neither.
     max_memory : int, default=2147483648
         Bytes beside the data that a solver may take.
     rng : None, int, Generator or Stream, default=None
@@ -191,8 +195,11 @@ def ridge(
         tol=tol,
         solver=solver,
         sketch_given=sketch_given,
+        gram_given=gram is not None,
         max_memory=max_memory,
     )
+    if gram is not None and np.shape(gram) != (min(A.shape),) * 2:
+        raise ValueError(f"gram must have shape {(min(A.shape),) * 2}, got {np.shape(gram)}.")
     before, stream = A.n_passes, as_stream(rng)
 
     def note(error):
@@ -206,12 +213,12 @@ def ridge(
         return _iterative(A, Y, alpha, tol, S, max_iter, note)
 
     run = {
-        "cholesky": lambda A: _cholesky(A, Y, alpha, tol),
+        "cholesky": lambda A: _cholesky(A, Y, alpha, tol, gram),
         # Of float32 products it is refused in any case, because those of float64 can be had.
-        "eigh": lambda A: _eigh(A, Y, alpha, tol, refuses=solver == "auto" or A.dtype == np.float32),
+        "eigh": lambda A: _eigh(A, Y, alpha, tol, gram, refuses=solver == "auto" or A.dtype == np.float32),
         "iterative": iterate,
         "exact": lambda A: _exact(A, Y, alpha, tol),
-        "rough": lambda A: _eigh(A.astype(np.float64), Y, alpha, tol, refuses=False),
+        "rough": lambda A: _eigh(A.astype(np.float64), Y, alpha, tol, gram, refuses=False),
     }
     with session(n_threads):
         found = _solve(run, A, plan, solver)
@@ -263,15 +270,15 @@ class _Found(NamedTuple):
     n_iter: int
 
 
-def _cholesky(A, Y, alpha, tol):
-    system = smaller_system(A, Y, alpha)
-    factor = cholesky_factors(system.inner.gram(), alpha, system.gram_error, rank_cutoff(A))
+def _cholesky(A, Y, alpha, tol, gram):
+    system = smaller_system(A, Y, alpha, gram)
+    factor = cholesky_factors(system.gram(), alpha, system.gram_error, rank_cutoff(A))
     return _direct(system, factor, tol, "cholesky", refuses=True)
 
 
-def _eigh(A, Y, alpha, tol, refuses):
-    system = smaller_system(A, Y, alpha)
-    squares, V = np.linalg.eigh(system.inner.gram())  # SciPy's 1.12 fails on one column
+def _eigh(A, Y, alpha, tol, gram, refuses):
+    system = smaller_system(A, Y, alpha, gram)
+    squares, V = np.linalg.eigh(system.gram())  # SciPy's 1.12 fails on one column
     factor = Spectrum(V, np.maximum(squares, 0), alpha, system.gram_error)
     if refuses and not np.all(factor.kept):
         raise precision_error()

@@ -89,7 +89,7 @@ class RidgeBase(BaseEstimator):
             A, Y = row_weighted(A, root), (Y.T * root).T
         return A, Y, x_mean, y_mean
 
-    def _solve(self, A, Y, alpha, sketch_size, seed):
+    def _solve(self, A, Y, alpha, sketch_size, seed, gram=None):
         """The solution for targets Y on an operand A, all prepared."""
         options = {
             "solver": self.solver,
@@ -100,7 +100,7 @@ class RidgeBase(BaseEstimator):
             "rng": seed,
         }
         if sketch_size is None:
-            return ridge(A, Y, alpha, **options)
+            return ridge(A, Y, alpha, gram=gram, **options)
         options |= {"axis": self.axis, "n_sketches": self.n_sketches}
         return sketched_ridge(A, Y, alpha, sketch_size, **options)
 

@@ -38,6 +38,8 @@ class Distribution(ABC):
         Name in the registry.
     extendable : bool
         Whether operators grow by rows (`SketchOperator.extend`).
+    has_orthogonal_rows : bool
+        Whether rows are orthogonal and of equal length, ``S S^T = (n / sketch_size) I``.
 
     See Also
     --------
@@ -55,6 +57,7 @@ class Distribution(ABC):
 
     name = None
     extendable = False
+    has_orthogonal_rows = False
 
     @classmethod
     def _parameter_names(cls):

@@ -230,6 +230,11 @@ class RowSampling(Distribution):
         """Whether operators grow by rows: those drawn with replacement do."""
         return bool(self.replace)
 
+    @property
+    def has_orthogonal_rows(self):
+        """Whether rows are orthogonal and equally long: drawn once at most, with equal probabilities."""
+        return not self.replace and self.probabilities is None
+
     def _validate(self, sketch_size, n):
         if not isinstance(self.replace, (bool, np.bool_)):
             raise TypeError(f"replace must be True or False, got {self.replace!r}.")

@@ -215,6 +215,11 @@ class SRTT(Distribution):
     def __init__(self, transform="dct"):
         self.transform = transform
 
+    @property
+    def has_orthogonal_rows(self):
+        """Whether rows are orthogonal and equally long: of a Hadamard matrix, columns are cut off."""
+        return self.transform == "dct"
+
     def _validate(self, sketch_size, n):
         if not isinstance(self.transform, str) or self.transform not in _TRANSFORMS:
             raise ValueError(f"transform must be one of {_TRANSFORMS}, got {self.transform!r}.")

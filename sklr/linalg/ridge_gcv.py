@@ -1,0 +1,283 @@
+"""Errors of ridge regression on rows that it does not see: generalized cross-validation."""
+
+import numpy as np
+from scipy import linalg, sparse
+
+from sklr._backend import as_operand, as_stream, ordered, session
+from sklr.sketch import make_sketch
+
+from ._checks import check_count
+from ._eigen import Tridiagonal
+from ._left_out import (
+    LIMIT,
+    LeftOut,
+    check_room,
+    check_search,
+    gram_of_rows,
+    has_room_for_svd,
+    left_by,
+    lowest_alpha,
+)
+from .plan import MAX_MEMORY
+
+
+def generalized_cross_validation(
+    A,
+    Y,
+    alphas,
+    sketch_sizes=None,
+    *,
+    sketch="auto",
+    n_sketches=1,
+    root_weight=None,
+    has_intercept=False,
+    gram=None,
+    max_memory=MAX_MEMORY,
+    rng=None,
+    n_threads=None,
+):
+    """Estimate the errors on new rows, for all alphas and all sketches of the features.
+
+    For a fit that maps targets to fitted values by a matrix L, the residual of row i in data that the fit
+    does not see is taken to be
+
+        (y_i - yhat_i) / (1 - tr(L) / m),
+
+    for ridge regression and, as Patil and LeJeune show, for averages of `n_sketches` regressions on sketched
+    features (`sklr.linalg.sketched_ridge` with ``axis="features"``), of which L is the average too. The means
+    of functions of y_i and these residuals, such as the squared error, converge to those on new data, for
+    proportional m, n and sketch size and sketches that are free of the data.
+
+    Parameters
+    ----------
+    A : matrix or operand of shape (m, n)
+        Centred and weighted; see `leave_one_out`.
+    Y : array of shape (m, t) or (m,)
+        Targets, centred and weighted in the same way.
+    alphas : array of shape (a,)
+        Regularisation, at least 0.
+    sketch_sizes : list of int, default=None
+        Rows of the sketches, from 1 to n. None: nothing is sketched.
+    sketch : str or Distribution, default="auto"
+        Distribution of the sketches, or its name; see `sklr.sketch.make_sketch`.
+    n_sketches : int, default=1
+        Sketches that are averaged over.
+    root_weight : array of shape (m,), default=None
+        The roots of the weights; None: all 1. Rows of weight zero are not counted in m.
+    has_intercept : bool, default=False
+        Whether A and Y are centred; the intercept takes one degree of freedom more.
+    gram : ndarray of shape (min(m, n), min(m, n)), default=None
+        ``A^T A`` or, for m < n, ``A A^T`` in float64, where that is known and nothing is sketched.
+    max_memory : int, default=2147483648
+        Bytes beside the data that may be taken.
+    rng : None, int, Generator or Stream, default=None
+        Where the sketches come from: those that `sketched_ridge` draws from it.
+    n_threads : int, default=None
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
+
+    Returns
+    -------
+    list of LeftOut
+        One for each sketch size, or a single one. Residuals in the units of the targets.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is out of range, or more than `max_memory` would be needed.
+
+    See Also
+    --------
+    leave_one_out : Exact, without sketches.
+
+    Notes
+    -----
+    For each sketch the smaller Gram matrix of A S^T, of q = min(m, d) rows, is brought to tridiagonal form,
+    where a solution costs next to nothing: ``p q^2 + 4/3 q^3`` flops for all alphas, and ``2 m d t`` for the
+    fitted values of each. Families that extend by any number of rows (Gaussian, Rademacher, SRTT, sampling
+    with replacement) are applied at the largest size only. `n_sketches` passes, and as many for a second
+    family that "auto" may take. Memory, in numbers: m times the sum of the sketch sizes (of the largest,
+    where they extend) and ``2 m t a`` for each size.
+
+    References
+    ----------
+    P. Patil and D. LeJeune, "Asymptotically free sketched ridge ensembles: Risks, cross-validation, and
+    tuning", 2023, arXiv:2310.04357.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import generalized_cross_validation
+    >>> rng = np.random.default_rng(0)
+    >>> A = rng.standard_normal((300, 100))
+    >>> y = A @ rng.standard_normal(100) / 10 + 0.5 * rng.standard_normal(300)
+    >>> small, large = generalized_cross_validation(A, y, [1.0, 10.0], [20, 80], n_sketches=5, rng=0)
+    >>> bool(np.mean(large.residuals**2) < np.mean(small.residuals**2))
+    True
+    """
+    A = as_operand(A, name="A")
+    Y, alphas, rows = check_search(A, Y, alphas, root_weight, has_intercept)
+    n_sketches = check_count("n_sketches", n_sketches, 1)
+    sizes = [None] if sketch_sizes is None else [check_count("sketch_sizes", d, 1) for d in sketch_sizes]
+    if sketch_sizes is not None and (not sizes or max(sizes) > A.shape[1]):
+        raise ValueError(f"sketch_sizes must be from 1 to {A.shape[1]} features, got {sketch_sizes!r}.")
+    room = 16 * rows.n * alphas.size * Y.shape[1] * len(sizes)
+    check_room("The residuals of all rows, alphas and sketch sizes", room, max_memory)
+    totals = [_Total() for _ in sizes]
+    with session(n_threads):
+        if sketch_sizes is None:
+            totals[0].add(_remainders(A.astype(np.float64), Y, alphas, rows, max_memory, gram), rows.n)
+        else:
+            stream = as_stream(rng)
+            for i in range(n_sketches):
+                members = _Members(A, sizes, sketch, stream.child(2 * i), max_memory)
+
+                def score(j, members=members):
+                    B, G = members[j]
+                    return j, _remainders(as_operand(B), Y, alphas, rows, max_memory, G)
+
+                # The largest first, so that no thread is left with it at the end.
+                order = sorted(range(len(sizes)), key=lambda j: -sizes[j])
+                ordered(score, order, lambda found: totals[found[0]].add(found[1], rows.n))
+    return [total.left_out(rows) for total in totals]
+
+
+# -- one matrix -----------------------------------------------------------------------------------------
+
+
+def _remainders(B, Y, alphas, rows, max_memory, gram=None):
+    """``((I - L) Y, tr(I - L), lowest alpha)`` of a regression on B for all alphas, the intercept in L.
+
+    The first of shape (a, n, t), the second (a,). Where rows are interpolated both vanish with alpha, and
+    are returned for an alpha that is small: their ratio is what counts.
+    """
+    is_dual = B.shape[1] >= rows.n - rows.taken
+    if is_dual:
+        G = gram_of_rows(B, rows, gram if B.shape[0] < B.shape[1] else None)
+    else:
+        G = B.gram() if gram is None or B.shape[0] < B.shape[1] else gram
+    form = Tridiagonal(G)
+    del G
+    w = np.maximum(form.eigenvalues, 0)
+    w = w[: len(w) - rows.taken] if is_dual else w
+    if is_dual:
+        alphas = np.maximum(alphas, LIMIT * w[-1])
+    lowest = lowest_alpha(w, alphas)
+    if lowest and has_room_for_svd(B, max_memory):
+        return _remainders_exact(B, Y, alphas, rows)
+    used = np.maximum(alphas, lowest)
+    traces = rows.n - rows.taken - len(w) + np.sum(used[:, None] / (w + used[:, None]), axis=1)
+    if is_dual:
+        return used[:, None, None] * form.solve(Y[rows.keep], used), traces, lowest
+    solutions = form.solve(B.rmatmat(Y), used)
+    flat = np.moveaxis(solutions, 0, 1).reshape(B.shape[1], -1)
+    fitted = B.matmat(flat).reshape(len(Y), len(used), -1)
+    return np.moveaxis(Y[:, None] - fitted, 1, 0)[:, rows.keep], traces, lowest
+
+
+def _remainders_exact(B, Y, alphas, rows):
+    Y = Y[rows.keep]
+    U, s, _ = linalg.svd(B.toarray()[rows.keep], full_matrices=False, check_finite=False)
+    left = left_by(s, alphas)
+    P = U.T @ Y
+    beyond = Y - U @ P if len(s) < rows.n else 0.0
+    parts = np.stack([beyond + U @ (f[:, None] * P) for f in left])
+    return parts, rows.n - rows.taken - len(s) + left.sum(axis=1), 0.0
+
+
+# -- ensembles ------------------------------------------------------------------------------------------
+
+
+class _Members:
+    """A S^T in float64 and, where it comes for free, its Gram matrix, for sketches S of all sizes."""
+
+    def __init__(self, A, sizes, sketch, stream, max_memory):
+        n = A.shape[1]
+        is_sparse = A.container == "sparse"
+        families = {}
+        for d in sorted(set(sizes)):
+            families.setdefault(repr(make_sketch(sketch, n=n, sketch_size=d, sparse=is_sparse)), []).append(d)
+        self._sizes, self._parts = sizes, {}
+        plans = []
+        for members in families.values():
+            distribution = make_sketch(sketch, n=n, sketch_size=members[0], sparse=is_sparse)
+            nested = _nests(distribution, members, n, stream)
+            plans.append((distribution, members, nested))
+        stored = sum(max(ds) if nested else sum(ds) for _, ds, nested in plans)
+        check_room("The sketched data", 8 * A.shape[0] * stored, max_memory)
+        for distribution, members, nested in plans:
+            if nested:
+                whole = distribution.operator(max(members), n, stream, A.dtype)
+                B = self._sketched(A, whole)
+                G = as_operand(B).gram() if members[0] < A.shape[0] else None
+                for d in members:
+                    scale = distribution.operator(d, n, stream, A.dtype).isometry_scale / whole.isometry_scale
+                    self._parts[d] = B[:, :d], scale, None if G is None else scale**2 * G[:d, :d]
+            else:
+                stack = _Stack([distribution.operator(d, n, stream, A.dtype) for d in members])
+                B, ends = self._sketched(A, stack), np.cumsum(members)
+                for d, end in zip(members, ends, strict=True):
+                    self._parts[d] = B[:, end - d : end], 1.0, None
+
+    @staticmethod
+    def _sketched(A, S):
+        B = A.T.sketch(S)
+        B = B.toarray() if sparse.issparse(B) else B
+        return B.T.astype(np.float64, copy=False)
+
+    def __getitem__(self, j):
+        B, scale, G = self._parts[self._sizes[j]]
+        return (B if scale == 1 else scale * B), G
+
+
+class _Stack:
+    """Sparse sketches, one below the other, for a single pass."""
+
+    is_sparse, needs_all_rows = True, False
+
+    def __init__(self, operators):
+        self._operators = operators
+        self.shape = sum(S.shape[0] for S in operators), operators[0].shape[1]
+
+    def columns(self, lo, hi, dtype):
+        return sparse.vstack([S.columns(lo, hi, dtype) for S in self._operators], format="csc")
+
+    def rows(self, lo, hi, dtype):
+        return sparse.vstack([S.rows(0, S.shape[0], dtype) for S in self._operators], format="csc")[lo:hi]
+
+
+def _nests(distribution, sizes, n, stream):
+    """Whether operators of these sizes are the first rows of the largest one."""
+    if len(sizes) == 1 or not distribution.extendable:
+        return len(sizes) == 1
+    try:
+        larger = distribution.operator(sizes[0], n, stream).extend(sizes[-1] - sizes[0])
+    except ValueError:  # SparseStack grows by whole blocks
+        return False
+    return larger.distribution == distribution
+
+
+class _Total:
+    """Sums over the members of an ensemble."""
+
+    def __init__(self):
+        self.remainders, self.traces, self.squares, self.lowest, self.size = 0.0, 0.0, 0.0, 0.0, 0
+
+    def add(self, found, n):
+        """Add ``(remainders, traces, lowest alpha)`` of a member on n rows."""
+        remainders, traces, lowest = found
+        self.remainders, self.traces = self.remainders + remainders, self.traces + traces
+        self.squares = self.squares + np.sum(_corrected(remainders, traces, n) ** 2, axis=1)
+        self.lowest, self.size = max(self.lowest, lowest), self.size + 1
+
+    def left_out(self, rows):
+        """The corrected residuals of the average."""
+        residuals = rows.unweighted(_corrected(self.remainders, self.traces, rows.n))
+        dof = rows.n - rows.taken - self.traces / self.size
+        return LeftOut(residuals, dof, self.squares / self.size, self.lowest)
+
+
+def _corrected(remainders, traces, n):
+    """Residuals over the mean of 1 - leverage; NaN where every row is alone."""
+    mean = np.where(traces > 0, traces / n, np.nan)
+    return remainders / mean[:, None, None]

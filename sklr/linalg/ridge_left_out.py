@@ -1,0 +1,165 @@
+"""Errors of ridge regression on rows that it does not see: each left out once, exactly."""
+
+import numpy as np
+from scipy import linalg
+
+from sklr._backend import as_operand, session
+
+from ._left_out import (
+    LIMIT,
+    LeftOut,
+    check_room,
+    check_search,
+    gram_of_rows,
+    has_room_for_svd,
+    left_by,
+    lowest_alpha,
+)
+from ._ridge_equations import smaller_gram
+from .plan import MAX_MEMORY
+
+# A row whose leverage is so close to 1 is predicted by nothing but itself.
+_ALONE = 1e-12
+
+
+def leave_one_out(
+    A,
+    Y,
+    alphas,
+    *,
+    root_weight=None,
+    has_intercept=False,
+    gram=None,
+    max_memory=MAX_MEMORY,
+    n_threads=None,
+):
+    """Leave every row out once, for the price of one factorisation.
+
+    A ridge regression without row i misses the target of that row by exactly
+
+        (y_i - yhat_i) / (1 - h_i),    h_i = a_i^T (A^T A + alpha I)^-1 a_i  [+ w_i / sum(w)]
+
+    with what the regression on all rows predicts, yhat_i, and the leverage h_i, the part in brackets with
+    an intercept.
+
+    Parameters
+    ----------
+    A : matrix or operand of shape (m, n)
+        Centred for an intercept, by weighted means, and then its rows multiplied by the roots of weights:
+        see `sklr.linalg.centered` and `sklr.linalg.row_weighted`.
+    Y : array of shape (m, t) or (m,)
+        Targets, centred and weighted in the same way.
+    alphas : array of shape (a,)
+        Regularisation, at least 0.
+    root_weight : array of shape (m,), default=None
+        The roots of the weights w; None: all 1. A row is left out with all its weight.
+    has_intercept : bool, default=False
+        Whether A and Y are centred.
+    gram : ndarray of shape (min(m, n), min(m, n)), default=None
+        ``A^T A`` or, for m < n, ``A A^T`` in float64, where that is known.
+    max_memory : int, default=2147483648
+        Bytes beside the data that may be taken.
+    n_threads : int, default=None
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
+
+    Returns
+    -------
+    LeftOut
+        Residuals in the units of the targets, which are those of Y over the roots of the weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is out of range, or more than `max_memory` would be needed.
+
+    See Also
+    --------
+    generalized_cross_validation : The mean leverage in place of each; needs no eigenvectors.
+
+    Notes
+    -----
+    With q = min(m, n) and p = max(m, n): ``p q^2 + 9 q^3`` flops for the eigenvectors V of the smaller Gram
+    matrix and, for m >= n, ``2 m n^2`` for the rows of A V; three passes. Where the Gram matrix does not hold
+    the singular values that a small alpha asks for, LAPACK's SVD of the dense array on one thread, if
+    `max_memory` has room for it. Computed in float64. Memory: ``5 q^2 + 2 m t a`` numbers.
+
+    References
+    ----------
+    R. Rifkin and R. Lippert, "Notes on regularized least squares", 2007, MIT-CSAIL-TR-2007-025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import leave_one_out
+    >>> A, y = np.array([[1.0], [1.0], [2.0]]), np.array([1.0, 2.0, 3.0])
+    >>> leave_one_out(A, y, [1.0]).residuals[0, :, 0]  # without the last row: 3 - 2 (1 + 2) / (1 + 1 + 1)
+    array([-0.33333333,  0.83333333,  1.        ])
+    """
+    A = as_operand(A, name="A").astype(np.float64).tiled_by_rows()
+    Y, alphas, rows = check_search(A, Y, alphas, root_weight, has_intercept)
+    q = min(A.shape)
+    check_room("The residuals of all rows and alphas", 16 * rows.n * alphas.size * Y.shape[1], max_memory)
+    check_room("An eigendecomposition", 40 * q**2, max_memory)
+    with session(n_threads):
+        if A.shape[0] < A.shape[1]:
+            residuals, dof, lowest = _left_out_dual(A, Y, alphas, rows, max_memory, gram)
+        else:
+            residuals, dof, lowest = _left_out_primal(A, Y, alphas, rows, max_memory, gram)
+    return LeftOut(rows.unweighted(residuals), dof, None, lowest)
+
+
+def _left_out_primal(A, Y, alphas, rows, max_memory, gram):
+    """``(residuals, degrees of freedom, lowest alpha)`` of at least as many rows as columns."""
+    squares, V = np.linalg.eigh(smaller_gram(A) if gram is None else gram)
+    squares = np.maximum(squares, 0)
+    lowest = lowest_alpha(squares, alphas)
+    if lowest and has_room_for_svd(A, max_memory):
+        U, s, _ = linalg.svd(A.toarray(), full_matrices=False, check_finite=False)
+        kept = 1 - left_by(s, alphas).T
+        return *_left_out(as_operand(U), None, kept, Y, U.T @ Y, rows), 0.0
+    inverse = 1 / (squares[:, None] + np.maximum(alphas, lowest))
+    found = _left_out(A, V, inverse, Y, V.T @ A.rmatmat(Y), rows)
+    return found[0], np.sum(squares[:, None] * inverse, axis=0), lowest
+
+
+def _left_out(A, V, inverse, Y, targets, rows):
+    """``(residuals, degrees of freedom)`` of fitted values ``T diag(inverse) targets`` with T = A V."""
+    m, (n, a), t = len(Y), inverse.shape, Y.shape[1]
+    C = (inverse[:, :, None] * targets[:, None, :]).reshape(n, a * t)
+    residuals, leverages = np.empty((m, a, t)), np.empty((m, a))
+
+    def compute(lo, hi, tile):
+        T = tile.matmat(V) if V is not None else tile.dense()
+        residuals[lo:hi] = Y[lo:hi, None] - (T @ C).reshape(hi - lo, a, t)
+        leverages[lo:hi] = np.square(T, out=T if V is not None else None) @ inverse
+
+    A.each_piece(compute)
+    left = 1 - leverages[rows.keep]
+    if rows.intercept is not None:
+        left -= (rows.intercept**2)[:, None]
+    left[left < _ALONE] = np.nan
+    return np.moveaxis(residuals[rows.keep] / left[:, :, None], 1, 0), leverages.sum(axis=0)
+
+
+def _left_out_dual(A, Y, alphas, rows, max_memory, gram):
+    """The same of fewer rows than columns: ``c_i / (K + alpha I)^-1_ii`` with ``(K + alpha I) c = y``."""
+    Y = Y[rows.keep]
+    squares, Q = np.linalg.eigh(gram_of_rows(A, rows, gram))
+    squares, Q = np.maximum(squares[: rows.n - rows.taken], 0), Q[:, : rows.n - rows.taken]
+    alphas = np.maximum(alphas, LIMIT * squares.max(initial=0))
+    lowest = lowest_alpha(squares, alphas) if squares.size else 0.0
+    if lowest and has_room_for_svd(A, max_memory):
+        Q, s, _ = linalg.svd(A.toarray()[rows.keep], full_matrices=False, check_finite=False)
+        lowest, left = 0.0, left_by(s, alphas)
+        of_intercept = (
+            0.0 if rows.intercept is None else rows.intercept**2
+        )  # among those of no singular value
+    else:
+        used, of_intercept = np.maximum(alphas, lowest)[:, None], 0.0
+        left = used / (squares + used)
+    diagonals = (Q**2) @ left.T - np.broadcast_to(of_intercept, len(Y))[:, None]
+    diagonals[diagonals <= _ALONE * left.max(axis=1, initial=0)] = np.nan
+    P = Q.T @ Y
+    residuals = np.stack([Q @ (f[:, None] * P) for f in left]) / diagonals.T[:, :, None]
+    return residuals, rows.n - rows.taken - diagonals.sum(axis=0), lowest

@@ -77,6 +77,18 @@ class Primal(System):
         by_residual = np.divide(errors * tol * first, left, out=np.full(len(left), np.inf), where=left > 0)
         return np.minimum(np.minimum(tol * size, np.sqrt(tol * loss)), by_residual), _EPS * added
 
+    def residual_allowed(self, Z, r, tol):
+        """How long residuals r may be for errors that `tol` of `ridge` allows; but by a bound."""
+        fitted, first = np.einsum("ij,ij->j", Z, self.rhs), column_norms(self.rhs)
+        missed = np.einsum("ij,ij->j", Z, r)
+        loss = np.einsum("ij,ij->j", self.Y, self.Y) - fitted - missed
+        errors = np.sqrt(np.maximum(np.minimum(tol**2 * (fitted - missed), tol * loss), 0))
+        return np.minimum(np.where(self.alpha > 0, np.sqrt(self.alpha) * errors, np.inf), tol * first)
+
+    def coefficients(self, Z, r):
+        """``(B, gradient, A^T Y)`` of a solution Z with residual r."""
+        return Z, r, self.rhs
+
 
 class Dual(System):
     """(A A^T + alpha I) Z = Y with M = A^T, from which B = A^T Z."""
@@ -95,6 +107,18 @@ class Dual(System):
         return tol * size, _EPS * factor.condition * (
             factor.weighted_sums(Z) + factor.weighted_lengths(self.Y)
         )
+
+    def residual_allowed(self, Z, r, tol):
+        """How long residuals r may be for errors that `tol` of `ridge` allows."""
+        loss = self.alpha * np.einsum("ij,ij->j", self.Y, Z)
+        squares = tol**2 * np.einsum("ij,ij->j", self.Y, self.Y - self.alpha * Z - r)
+        return np.sqrt(np.maximum(np.where(loss > 0, np.minimum(squares, tol * loss), squares), 0))
+
+    def coefficients(self, Z, r):
+        """``(B, gradient, A^T Y)`` of a solution Z with residual r, in one pass."""
+        t = Z.shape[1]
+        found = self.outer.matmat(np.hstack([Z, r, self.Y]))
+        return found[:, :t], found[:, t : 2 * t], found[:, 2 * t :]
 
 
 def refine(system, factor, Z, tol, correct, budget, solves=False):

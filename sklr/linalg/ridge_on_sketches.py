@@ -23,7 +23,7 @@ def sketched_ridge(
     n_sketches=1,
     solver="auto",
     tol=1e-8,
-    max_iter=100,
+    max_iter=1000,
     max_memory=MAX_MEMORY,
     rng=None,
     n_threads=None,
@@ -62,7 +62,7 @@ def sketched_ridge(
         Of the regression on each sketch; see `ridge`.
     tol : float, default=1e-8
         Accuracy of it.
-    max_iter : int, default=100
+    max_iter : int, default=1000
         Steps of "iterative" at most.
     max_memory : int, default=2147483648
         Bytes that the sketched matrix, and the solver beside it, may take.

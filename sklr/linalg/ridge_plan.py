@@ -28,6 +28,11 @@ _SKETCH_EXTRA = 20
 MANY_ALPHAS = 8
 # The sketch has at most this part of the rows: with more, the Gram matrix of the data is as cheap.
 _LARGEST_SKETCH = 0.5
+# Without a sketch of the whole matrix: the rank of the preconditioner, and the steps for a decimal of
+# accuracy, which depend on the spectrum. The plan does not know it: text takes a quarter of so many.
+_NYSTROM_RANK = 50
+_NYSTROM_STEPS = 25
+_NYSTROM_PANELS = 5  # of q x rank numbers that setting up holds
 # Passes of a direct solver: right side, Gram matrix, two gradients; in dual form also the way back.
 _DIRECT_PASSES = 4
 _DUAL_PASSES = 6
@@ -48,7 +53,7 @@ class RidgePlan(NamedTuple):
     solver : str
         The cheapest candidate, or the one that was asked for.
     sketch_size : int
-        Rows of the sketch of "iterative"; 0 where it is impossible.
+        Rows of the sketch of "iterative", or the rank of its preconditioner.
     n_passes : int
         Passes over the data that are expected.
     costs : dict of str to float
@@ -59,6 +64,8 @@ class RidgePlan(NamedTuple):
         The problem, in words.
     memory : dict of str to int
         Predicted bytes beside the data of every candidate.
+    preconditioner : str
+        Of "iterative": "sketch", of the whole matrix, or "nystrom", of a few directions.
     """
 
     solver: str
@@ -68,6 +75,7 @@ class RidgePlan(NamedTuple):
     reasons: dict
     description: str
     memory: dict
+    preconditioner: str
 
     def __str__(self):
         lines = [f"Plan for {self.description}:"]
@@ -81,7 +89,10 @@ class RidgePlan(NamedTuple):
                     "beside the data"
                 )
             lines.append(f" {mark} {name:<12}{what}")
-        sketch = f", sketch of {self.sketch_size:,} rows" if self.solver == "iterative" else ""
+        sketch = ""
+        if self.solver == "iterative":
+            kinds = {"sketch": "sketch of {:,} rows", "nystrom": "preconditioner of rank {:,}"}
+            sketch = ", " + kinds[self.preconditioner].format(self.sketch_size)
         lines.append(f"   about {self.n_passes} passes over the data{sketch}")
         return "\n".join(lines)
 
@@ -165,6 +176,8 @@ def plan_ridge(
     if solver in impossible:
         remedy = "sketch='auto'" if sketch_given and solver != "iterative" else "solver='auto'"
         raise ValueError(f"solver={solver!r} cannot be used here: {impossible[solver]}. Use {remedy}.")
+    if problem.preconditioner == "nystrom" or problem.iterative_memory() > max_memory:
+        problem.precondition_by_nystrom(max_memory)
     memory = {name: getattr(problem, f"{name}_memory")() for name in SOLVERS}
     costs = {name: getattr(problem, f"{name}_cost")() for name in SOLVERS}
     too_large = {
@@ -193,12 +206,13 @@ def plan_ridge(
     chosen = min(costs, key=costs.get) if solver == "auto" else solver
     return RidgePlan(
         chosen,
-        0 if problem.sketch_size is None else problem.sketch_size,
+        problem.sketch_size,
         problem.n_passes(chosen),
         costs,
         reasons,
         description,
         memory,
+        problem.preconditioner,
     )
 
 
@@ -215,6 +229,13 @@ class _Problem:
         self.p, self.q = max(A.shape), min(A.shape)
         self.is_dual = A.shape[0] < A.shape[1]
         self.sketch_size = self._sketch_size()
+        self.preconditioner = "nystrom" if self.sketch_size is None else "sketch"
+
+    def precondition_by_nystrom(self, max_memory):
+        """Have "iterative" go without a sketch of the whole matrix."""
+        q = self._nystrom_size()
+        rank = min(_NYSTROM_RANK, q // 4, max_memory // (2 * _NYSTROM_PANELS * 8 * q))
+        self.sketch_size, self.preconditioner = max(rank, 1), "nystrom"
 
     def impossible(self, sketch_given):
         """Why some solvers cannot be used, whatever they would cost."""
@@ -222,9 +243,6 @@ class _Problem:
         if self.A.container == "chunks" and self.is_dual:
             why = "chunks of rows with more columns than rows cannot be swept by columns"
             reasons |= dict.fromkeys(("cholesky", "eigh"), why)
-        if self.sketch_size is None:
-            least = int((_SKETCH_RATIOS[0] * self.A.shape[1] + _SKETCH_EXTRA) / _LARGEST_SKETCH)
-            reasons["iterative"] = f"a sketch pays only with at least {least:,} rows for so many columns"
         if sketch_given:
             why = "it does not sketch, and a sketch was given"
             reasons |= dict.fromkeys(("cholesky", "eigh", "exact"), why)
@@ -234,6 +252,8 @@ class _Problem:
         """Passes that are expected."""
         if solver == "exact":
             return 3
+        if solver == "iterative" and self.preconditioner == "nystrom":
+            return _OTHER_PASSES + self._n_nystrom_steps()
         if solver == "iterative":
             return _OTHER_PASSES + self._n_steps(self.sketch_size)
         return (_DUAL_PASSES if self.is_dual else _DIRECT_PASSES) - self.gram_given
@@ -247,7 +267,9 @@ class _Problem:
         return self._direct_cost() + 9 * self.q**3 / _RATES["all_eigh"]
 
     def iterative_cost(self):
-        return np.inf if self.sketch_size is None else self._iterative_cost(self.sketch_size)
+        if self.preconditioner == "nystrom":
+            return self._nystrom_cost(self.sketch_size)
+        return self._iterative_cost(self.sketch_size)
 
     def exact_cost(self):
         work = (6 * self.p * self.q**2 + 16 * self.q**3) / _RATES["svd"]
@@ -262,7 +284,9 @@ class _Problem:
         return 5 * self.q**2 * 8 + self._turned_bytes() + self._panels()
 
     def iterative_memory(self):
-        d, n, size = self.sketch_size or 0, self.A.shape[1], self.A.dtype.itemsize
+        d, n, size = self.sketch_size, self.A.shape[1], self.A.dtype.itemsize
+        if self.preconditioner == "nystrom":
+            return _NYSTROM_PANELS * self._nystrom_size() * d * 8 + self._turned_bytes() + self._panels()
         # Partial sums of the sketch; its QR factorisation; the SVD of R, or Cholesky factors.
         factors = (2 + min(self.n_alphas, MANY_ALPHAS)) * n**2 * 8
         sketch = max(
@@ -285,6 +309,20 @@ class _Problem:
 
     def _n_steps(self, sketch_size):
         return 1 + math.ceil(2 * math.log(self.tol) / math.log(self.A.shape[1] / sketch_size))
+
+    def _nystrom_size(self):
+        """Rows of the Gram matrix that is approximated: files and chunks are swept by rows."""
+        return self.A.shape[1] if self.A.container in ("mapped", "chunks") else self.q
+
+    def _n_nystrom_steps(self):
+        return math.ceil(-_NYSTROM_STEPS * math.log10(self.tol))
+
+    def _nystrom_cost(self, rank):
+        q, t, steps = self._nystrom_size(), self.t, self._n_nystrom_steps()
+        setting_up = self._pass(2 * rank / t) + 20 * q * rank**2 / _RATES["svd"]
+        vectors = 20 * 8 * q * t / RATES["memory"] + 4 * q * rank * t / _RATES["gemm"]
+        sweeps = _OTHER_PASSES * self._pass(1) + steps * (self._pass(2) + 5 * SWEEP_OVERHEAD)
+        return self._turning() + setting_up + sweeps + steps * vectors
 
     def _iterative_cost(self, d):
         A, n = self.A, self.A.shape[1]

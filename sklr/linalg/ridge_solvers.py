@@ -1,5 +1,6 @@
 """Ridge regression and least squares: direct, spectral and iterative solvers, refined with the data."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,15 @@ from ._ridge_factors import (
     preconditioner,
     rank_cutoff,
 )
+from ._ridge_nystrom import nystrom_conjugate_gradients
 from .plan import MAX_MEMORY
 from .ridge_plan import plan_ridge
 
 _EPS = float(np.finfo(np.float64).eps)
 # Corrections of a direct solver at most; it needs one or two.
 _DIRECT_ROUNDS = 4
+# An iteration that was expected to be cheaper than a direct solver gives up after so many times its passes.
+_PATIENCE = 1.5
 # Iterations aim below what is allowed, because the sketch measures the error to a factor of about two ...
 _AIM = 0.3
 # ... but reduce no further at a time than their products have digits: what is left is measured again.
@@ -67,7 +71,7 @@ def ridge(
     *,
     solver="auto",
     tol=1e-8,
-    max_iter=100,
+    max_iter=1000,
     sketch="auto",
     gram=None,
     max_memory=MAX_MEMORY,
@@ -98,7 +102,7 @@ def ridge(
         With E the error of a column of B, ``(||A E||^2 + alpha ||E||^2)^(1/2)`` is at most `tol` times the
         same measure of the solution, and what is minimised is within a part `tol` of its minimum. The
         residual, which is another measure, is at most `tol`, too. Rounding may allow less: then as much.
-    max_iter : int, default=100
+    max_iter : int, default=1000
         Steps of "iterative" at most, all targets taking a step together.
     sketch : str or Distribution, default="auto"
         Of "iterative". Anything but "auto" restricts the choice to it.
@@ -148,18 +152,24 @@ def ridge(
       eigenvalues (plus alpha) up to ``10 sqrt(q) eps`` of the largest for zero, that is singular values up
       to about 2e-7 of the largest, and `converged` says whether it mattered. ``p q^2 + 9 q^3`` flops, memory
       ``5 q^2``.
-    - "iterative" sketches A to d rows, makes a preconditioner of ``(S A)^T S A + alpha I``, starts from the
-      solution of the sketched problem, and takes conjugate gradient steps for the equations of the
-      *measured* residual, again and again: what makes it as stable as LAPACK. 4 nnz t flops and one pass
-      per step, ``d n^2`` before or, where squares do not hold the sketch, QR and SVD on one thread,
-      ``2 d n^2 + 20 n^3``. Only for m of at least about 4 n. Memory ``4 d n``.
+    - "iterative", for m of at least about 4 n and where `max_memory` has room, sketches A to d rows, makes a
+      preconditioner of ``(S A)^T S A + alpha I``, starts from the solution of the sketched problem, and takes
+      conjugate gradient steps for the equations of the *measured* residual, again and again: what makes it
+      as stable as LAPACK. 4 nnz t flops and one pass per step, ``d n^2`` before or, where squares do not
+      hold the sketch, QR and SVD on one thread, ``2 d n^2 + 20 n^3``. Memory ``4 d n``.
+      For other shapes the preconditioner is a Nystrom approximation of rank 50 of the smaller Gram matrix
+      (on disk and in chunks, of ``A^T A``), which is not made itself: steps of the same cost, more of them
+      the larger its 50th eigenvalue is beside alpha, and memory ``250 q``. For alpha > 0, above all for large
+      sparse data; for alpha = 0 and m >= n the residual is all that is brought below `tol`.
     - "exact" is LAPACK's SVD of the dense array. ``6 p q^2 + 16 q^3``, memory ``3 p q``.
 
-    "iterative" and "exact" take singular values s for zero where ``s^2 + alpha <= c^2 s_1^2`` with
+REPL
     ``c = 30 eps = 6.7e-15``, for float32 data ``c = 8 eps = 9.5e-7``.
 
     Where "cholesky" or "eigh" is refused, for float32 data it is tried again with products in float64; then
-    "auto" takes the cheaper one of "iterative" and "exact"; if neither is possible, "eigh" as when named.
+    "auto" takes the cheaper one of "iterative" with a sketch and "exact"; if neither is possible, "eigh" as
+    when named. Where "auto" takes "iterative" with a Nystrom approximation, and it needs half as many steps
+    again as planned, a direct solver takes over if there is room for one.
 
     Coefficients of float32 data are no better than float32 data; not for m and n that are both large: see
     what `plan_ridge` predicts. For least squares with nothing but a preconditioner and no measured
@@ -168,7 +178,8 @@ def ridge(
     References
     ----------
     E. N. Epperly, M. Meier and Y. Nakatsukasa, "Fast randomized least-squares solvers can be just as
-    accurate and stable as classical direct solvers", 2024, arXiv:2406.03468.
+    accurate and stable as classical direct solvers", 2024, arXiv:2406.03468. Z. Frangella, J. A. Tropp and
+    M. Udell, "Randomized Nystrom preconditioning", 2021, arXiv:2110.02820.
 
     Examples
     --------
@@ -206,17 +217,27 @@ def ridge(
         if callback is not None:
             callback(A.n_passes - before, error)
 
-    def iterate(A):
+    def iterate(A, max_iter=max_iter):
         d = plan.sketch_size
+        if plan.preconditioner == "nystrom":
+            distribution = sketch if sketch_given else make_sketch("gaussian")
+            draw = partial(distribution.operator, d, rng=stream.child(0))
+            return _nystrom(A, Y, alpha, tol, draw, max_iter, note)
         distribution = make_sketch(sketch, n=A.shape[0], sketch_size=d, sparse=A.container == "sparse")
         S = distribution.operator(d, A.shape[0], stream.child(0), A.dtype)
         return _iterative(A, Y, alpha, tol, S, max_iter, note)
+
+    def hurry(A):
+        # No longer than a direct solver may take; where alpha is 0, there is no bound to go by.
+        found = iterate(A, min(max_iter, int(_PATIENCE * plan.n_passes)))
+        return found if np.all(found.accurate) else None
 
     run = {
         "cholesky": lambda A: _cholesky(A, Y, alpha, tol, gram),
         # Of float32 products it is refused in any case, because those of float64 can be had.
         "eigh": lambda A: _eigh(A, Y, alpha, tol, gram, refuses=solver == "auto" or A.dtype == np.float32),
         "iterative": iterate,
+        "hurried": lambda A: hurry(A) if alpha.all() else None,
         "exact": lambda A: _exact(A, Y, alpha, tol),
         "rough": lambda A: _eigh(A.astype(np.float64), Y, alpha, tol, gram, refuses=False),
     }
@@ -235,26 +256,33 @@ def ridge(
 
 def _solve(run, A, plan, solver):
     """By the plan's solver; where it is refused, by the next of the chain."""
-    refusal = None
-    for operand in (A, A.astype(np.float64)) if A.dtype == np.float32 else (A,):
-        try:
-            return run[plan.solver](operand)
-        except (RidgePrecisionError, RangeError) as error:
-            refusal = error
-    if solver != "auto" or isinstance(refusal, RangeError):
-        raise refusal
-    costs = {name: plan.costs[name] for name in ("iterative", "exact")}
-    cheapest = min(costs, key=costs.get)
-    if not np.isfinite(costs[cheapest]):
-        cheapest = "rough"
-        if not np.isfinite(plan.costs["eigh"]):
-            raise refusal
+    first, is_sketched = plan.solver, plan.preconditioner == "sketch"
+    direct = min(("cholesky", "eigh"), key=plan.costs.get)
+    if solver == "auto" and first == "iterative" and not is_sketched and np.isfinite(plan.costs[direct]):
+        found = _in_range(run["hurried"], A)
+        if found is not None:
+            return found
+        first = direct
     try:
-        return run[cheapest](A)
-    except RangeError:
+        return _in_range(run[first], A, RidgePrecisionError)
+    except RidgePrecisionError:
+        if solver != "auto":
+            raise
+    costs = {name: plan.costs[name] for name in (("iterative", "exact") if is_sketched else ("exact",))}
+    name = min(costs, key=costs.get)
+    if not np.isfinite(costs[name]):
+        name = "rough" if np.isfinite(plan.costs["eigh"]) else "iterative"
+    return _in_range(run[name], A)
+
+
+def _in_range(run, A, *errors):
+    """run(A); of float32 data, again in float64 where that fails by the range of squares or by `errors`."""
+    try:
+        return run(A)
+    except (RangeError, *errors):
         if A.dtype == np.float64:
             raise
-        return run[cheapest](A.astype(np.float64))
+        return run(A.astype(np.float64))
 
 
 # -- the solvers ----------------------------------------------------------------------------------------
@@ -321,6 +349,13 @@ def _iterative(A, Y, alpha, tol, S, max_iter, note):
 
     Z, g, accurate, n_iter = refine(system, factor, Z, tol, correct, max_iter)
     return _judged(system.outer, Y, alpha, tol, Z, g, system.rhs, accurate, "iterative", n_iter)
+
+
+def _nystrom(A, Y, alpha, tol, draw, max_iter, note):
+    B, g, rhs, accurate, n_iter = nystrom_conjugate_gradients(
+        A, Y, alpha, tol, draw, max_iter, lambda error: note(tol * error)
+    )
+    return _judged(A.astype(np.float64), Y, alpha, tol, B, g, rhs, accurate, "iterative", n_iter)
 
 
 def _exact(A, Y, alpha, tol):

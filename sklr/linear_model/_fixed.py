@@ -36,7 +36,7 @@ class FixedRidge(RidgeBase):
         fit_intercept=True,
         solver="auto",
         tol=1e-8,
-        max_iter=100,
+        max_iter=1000,
         max_memory=MAX_MEMORY,
         n_threads=None,
         random_state=None,

@@ -53,7 +53,7 @@ class RidgeSearch(RidgeBase):
         cv=None,
         solver="auto",
         tol=1e-8,
-        max_iter=100,
+        max_iter=1000,
         max_memory=MAX_MEMORY,
         n_threads=None,
         random_state=None,

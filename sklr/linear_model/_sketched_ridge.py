@@ -41,11 +41,12 @@ class SketchedRidge(Regressor, FixedRidge):
     solver : {"auto", "cholesky", "eigh", "iterative", "exact"}, default="auto"
         "cholesky": of the Gram matrix of the columns or, for fewer rows, of the rows. "eigh": its
         eigenvectors, which serve several alphas. "iterative": conjugate gradients, preconditioned by a
-        sketch; for many more rows than columns. "exact": LAPACK's SVD. "auto": the cheapest by predicted
+        sketch; for many more rows than columns, and for sparse data that are too large for a Gram
+        matrix. "exact": LAPACK's SVD. "auto": the cheapest by predicted
         cost (`plan` shows it), and another one where that is refused; see `sklr.linalg.ridge`.
     tol : float, default=1e-8
         Relative accuracy of the coefficients in the norm of the problem, and of the minimum.
-    max_iter : int, default=100
+    max_iter : int, default=1000
         Steps of "iterative" at most; a fit that needs more warns.
     max_memory : int, default=2147483648
         Bytes beside the data that a solver may take.

@@ -56,7 +56,7 @@ class SketchedRidgeCV(Regressor, RidgeSearch):
         Of the final fit, and of fits on folds; see `SketchedRidge`.
     tol : float, default=1e-8
         Relative accuracy of their coefficients.
-    max_iter : int, default=100
+    max_iter : int, default=1000
         Steps of "iterative" at most.
     max_memory : int, default=2147483648
         Bytes beside the data that may be taken.
@@ -182,7 +182,7 @@ class SketchedRidgeCV(Regressor, RidgeSearch):
         alpha_per_target=False,
         solver="auto",
         tol=1e-8,
-        max_iter=100,
+        max_iter=1000,
         max_memory=MAX_MEMORY,
         n_threads=None,
         random_state=None,

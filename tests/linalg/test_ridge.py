@@ -12,7 +12,15 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from sklr._backend import Operand
-from sklr.linalg import RidgePrecisionError, RowChunks, _ridge_factors, centered, ridge, row_weighted
+from sklr.linalg import (
+    RidgePrecisionError,
+    RowChunks,
+    _ridge_factors,
+    centered,
+    ridge,
+    ridge_plan,
+    row_weighted,
+)
 from sklr.linalg.plan import MAX_MEMORY
 from sklr.linalg.ridge_plan import SOLVERS, plan_ridge
 
@@ -284,8 +292,58 @@ def test_auto_has_eigh_for_last(matrix):
     assert result.solver == "eigh" and result.converged
     assert worst(result.coef, lapack(X, Y, 0.0)) < 1e-8
     if plan.memory["cholesky"] < room:
-        with pytest.raises(RidgePrecisionError):
-            ridge(X, Y, 0.0, max_memory=plan.memory["cholesky"])
+        result = ridge(X, Y, 0.0, max_memory=plan.memory["cholesky"])
+        assert result.solver == "iterative" and worst(result.coef, lapack(X, Y, 0.0)) < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(60, 200), (200, 60), (80, 80)])
+def test_iteration_without_a_sketch_of_the_whole(shape, contained, matrix):
+    """The dual form taken for the primal one, a preconditioner of other targets, a bound that is none."""
+    X = matrix(*shape, np.geomspace(10, 1e-3, 60))
+    Y, alpha = problem(X), np.array([1e-4, 0.3, 50.0])
+    plan = plan_ridge(X, 3, 3)
+    assert plan.preconditioner == "nystrom" and plan.sketch_size == min(shape) // 4
+    result = ridge(contained(X), Y, alpha, solver="iterative", rng=0)
+    assert result.converged and result.solver == "iterative"
+    expected = lapack(X, Y, alpha)
+    for j, error in enumerate((result.coef - expected).T):
+        energy = np.linalg.norm(X @ error) ** 2 + alpha[j] * error @ error
+        whole = np.linalg.norm(X @ expected[:, j]) ** 2 + alpha[j] * expected[:, j] @ expected[:, j]
+        assert np.sqrt(energy) <= 1e-8 * np.sqrt(whole)
+    assert np.all(result.residual <= 1e-8)
+
+
+@pytest.mark.parametrize("shape", [(60, 200), (200, 60)])
+@pytest.mark.parametrize("alpha", [0.0, 1e-2])
+def test_iteration_in_float32_is_refined(alpha, shape, matrix):
+    """Products in float32 whose errors stay in the coefficients."""
+    X = matrix(*shape, np.geomspace(10, 0.1, 60)).astype(np.float32)
+    Y = problem(X)
+    result = ridge(X, Y, alpha, solver="iterative", rng=0)
+    assert result.converged and result.coef.dtype == np.float32
+    assert worst(result.coef, lapack(X.astype(np.float64), Y, alpha)) < 1e-6
+
+
+def test_a_slow_iteration_gives_way(matrix, monkeypatch):
+    """Thousands of steps, or no answer, where a factor was to be had."""
+    X = matrix(300, 300, np.geomspace(1, 1e-3, 300))
+    Y = problem(X)
+    monkeypatch.setattr(ridge_plan._Problem, "_nystrom_cost", lambda *_: 1e-9)
+    monkeypatch.setattr(ridge_plan, "_NYSTROM_STEPS", 1)
+    assert plan_ridge(X, 3).solver == "iterative"
+    for alpha in (1e-6, 0.0):
+        result = ridge(X, Y, alpha, rng=0)
+        assert result.solver == "cholesky" and result.converged
+        assert worst(result.coef, lapack(X, Y, alpha)) < 1e-6
+    assert not ridge(X, Y, 1e-6, rng=0, solver="iterative", max_iter=3).converged
+
+
+def test_rank_of_the_preconditioner_fits_the_memory():
+    """No solver for a matrix of which a few vectors fit."""
+    A = Described((2_000_000, 1_000_000), container="sparse", nnz=10**7)
+    plan = plan_ridge(A)
+    assert plan.solver == "iterative" and 0 < plan.sketch_size < 50
+    assert plan.memory["iterative"] < MAX_MEMORY
 
 
 def test_scales_of_columns_over_four_decades():
@@ -365,14 +423,12 @@ def test_zeros(solver, alpha, matrix):
 @pytest.mark.parametrize("shape", [(1000, 20), (20, 60)])
 def test_residual_is_that_of_the_coefficients(solver, shape, matrix):
     """The residual of a recursion, or of another solution than is returned."""
-    if solver == "iterative" and shape[0] < shape[1]:
-        pytest.skip("iterative is for tall matrices")
     X = matrix(*shape, np.geomspace(1, 1e-3, 20))
     Y, alpha = problem(X), np.array([0.0, 1e-4, 0.1])
     result = ridge(X, Y, alpha, solver=solver, tol=1e-4, rng=0)
     true = residual_of(X, Y, alpha, result.coef)
     np.testing.assert_allclose(result.residual, true, rtol=1e-2, atol=1e-12)
-    if solver == "iterative":
+    if solver == "iterative" and shape[0] > shape[1]:
         assert np.all(result.residual > 1e-10)  # more than was asked for would be waste
 
 
@@ -462,8 +518,7 @@ def test_a_sketch_is_not_ignored(matrix):
     X = matrix(40, 30, np.ones(30))
     with pytest.raises(ValueError, match="it does not sketch"):
         ridge(X, X, 1.0, solver="cholesky", sketch="gaussian")
-    with pytest.raises(ValueError, match="rows for so many columns"):
-        ridge(X, X, 1.0, sketch="gaussian")
+    assert ridge(X, X, 1.0, sketch="gaussian").solver == "iterative"
 
 
 def test_many_values_of_alpha(matrix):
@@ -481,8 +536,6 @@ def test_many_values_of_alpha(matrix):
 @pytest.mark.parametrize("shape", [(6000, 60), (60, 6000)])
 def test_same_bits_on_any_number_of_threads(solver, form, shape, at_any_threads):
     """Sums in the order in which threads finish, or a factor made by BLAS's own threads."""
-    if solver == "iterative" and shape[0] < shape[1]:
-        pytest.skip("iterative is for tall matrices")
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal(shape), rng.standard_normal((shape[0], 2))
     for alpha in (0.0, (0.1, 1.0)):
@@ -542,10 +595,12 @@ def test_max_memory_decides(matrix):
     plan = plan_ridge(X, 3)
     with pytest.raises(ValueError, match=r"There is no solver .* Use at least max_memory=\d+"):
         ridge(X, problem(X), 1.0, max_memory=1000)
-    for solver in SOLVERS:
+    for solver in DIRECT:
         with pytest.raises(ValueError, match=f"max_memory={plan.memory[solver]}"):
             ridge(X, problem(X), 1.0, solver=solver, max_memory=plan.memory[solver] - 1, rng=0)
         ridge(X, problem(X), 1.0, solver=solver, max_memory=plan.memory[solver], rng=0)
+    assert plan.preconditioner == "sketch"
+    assert plan_ridge(X, 3, max_memory=plan.memory["iterative"] - 1).preconditioner == "nystrom"
 
 
 # -- the plan -----------------------------------------------------------------------------------------
@@ -589,7 +644,7 @@ def test_cheapest_of_the_possible_is_chosen(problem, sketch_given):
     assert plan.costs[plan.solver] == min(finite.values())
     assert plan.memory[plan.solver] <= MAX_MEMORY
     assert plan.n_passes >= 3
-    if plan.sketch_size:
+    if plan.preconditioner == "sketch":
         assert A.shape[1] < plan.sketch_size <= A.shape[0] / 2
     assert all(name in str(plan) for name in SOLVERS)
 
@@ -601,9 +656,9 @@ def test_choices():
     assert plan_ridge(Described((400_000, 300)), 100, 100).solver == "eigh"
     assert plan_ridge(Described((400_000, 3000)), tol=1e-3, max_memory=2**34).solver == "iterative"
     assert plan_ridge(Described((400_000, 1000), container="sparse", nnz=40_000_000)).solver == "iterative"
-    # A million columns: no Gram matrix, no sketch with more rows than there are.
-    with pytest.raises(ValueError, match="There is no solver"):
-        plan_ridge(Described((2_000_000, 1_000_000), container="sparse", nnz=10**7))
+    # Many columns: neither a Gram matrix nor a sketch with more rows fits.
+    text = plan_ridge(Described((20_000, 30_000), container="sparse", nnz=2_000_000), 20)
+    assert (text.solver, text.preconditioner, text.sketch_size) == ("iterative", "nystrom", 50)
 
 
 def test_looser_tolerances_are_cheaper_to_iterate():
@@ -652,7 +707,6 @@ def test_predicted_passes_are_about_those_made(matrix):
         ({"sketch": "gauss"}, ValueError, "Unknown sketch"),
         ({"n_threads": 0}, ValueError, "n_threads must be at least 1"),
         ({"rng": "seed"}, TypeError, "rng must be"),
-        ({"solver": "iterative"}, ValueError, "rows for so many columns"),
     ],
 )
 def test_wrong_parameters_are_named(change, error, match):

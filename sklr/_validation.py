@@ -102,7 +102,10 @@ def validate_weight(weight, size, name, *, positive=False, may_vanish=False):
     if isinstance(weight, Real):
         weight = np.full(size, weight)
     try:
-        weight = np.asarray(weight, dtype=np.float64)
+        weight = np.asarray(weight)
+        if weight.dtype.kind == "c":
+            raise TypeError("complex")
+        weight = weight.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be numbers, got {weight!r}.") from error
     if weight.shape != (size,):

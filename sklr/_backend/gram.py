@@ -23,7 +23,7 @@ def gram(A):
     if A.container == "sparse" and _SPARSE_PRODUCT_RATIO * (A.nnz / m) ** 2 < n**2:
         tasks = A._tasks(min_rows=max(MIN_TILE_ROWS, n))
         n_parts = max(min(N_PARTS, _PARTS_BYTES // (8 * n**2)), 1)
-        G = A._sum(_add_gram, (n, n), tasks, n_parts, np.float64)
+        G = _sparse_gram(A, tasks, n_parts)
         if not _has_cancelled(A, G):
             return G
     if n <= _BLOCK:
@@ -31,8 +31,27 @@ def gram(A):
     return _blocked_gram(A)
 
 
-def _add_gram(lo, hi, tile, out):
-    out += tile.gram()
+def _sparse_gram(A, tasks, n_parts):
+    """By sparse products of the tiles without their shift, a rank-two matrix that is subtracted from the sum.
+
+    Where the shift is large beside the spread, what is left is rounding error.
+    """
+    n = A.shape[1]
+    right = np.zeros(n)
+
+    def add(lo, hi, tile, out):
+        out[:n] += tile.unshifted_gram()
+        if tile.left is not None:
+            out[n] += tile.of_shift()
+            right[:] = tile.right  # the same for all tiles
+
+    total = A._sum(add, (n + 1, n), tasks, n_parts, np.float64)
+    G = total[:n]
+    if right.any():
+        cross = np.outer(total[n], right)
+        G -= cross
+        G -= cross.T
+    return G
 
 
 def _summed_gram(A):

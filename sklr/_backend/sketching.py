@@ -54,8 +54,9 @@ def sketch_along_rows(A, S):
     if not _stays_sparse(A):
         return _by_tiles_of_rows(A, S.shape[0], lambda piece: whole @ piece.T)
     parts = []
-    A._sweep(lambda tiles, first, last: [whole @ tile.transposed() for _, _, tile in tiles], parts.extend)
-    return sparse.csr_array(sparse.hstack(parts, format="csr"))
+    turned = sparse.csr_array(whole.T)
+    A._sweep(lambda tiles, first, last: [tile.postmultiplied(turned) for _, _, tile in tiles], parts.extend)
+    return sparse.csr_array(sparse.vstack(parts, format="csr").T)
 
 
 def _stays_sparse(A):

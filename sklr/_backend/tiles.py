@@ -229,19 +229,14 @@ class SparseTile:
         if self.left is not None:
             out -= np.outer(self.right, self.left @ Y)
 
-    def gram(self):
-        """``tile^T tile`` as an ndarray, by the sparse product and the rank-one form.
-
-        The rank-one form subtracts: where the shift is large beside the spread, what is left is
-        rounding error. `Operand.gram` checks and goes through dense tiles then.
-        """
+    def unshifted_gram(self):
+        """C^T C as an ndarray for the tile C without its shift, by a sparse product."""
         C = self._scaled_matrix()
-        G = (C.T @ C).toarray()
-        if self.left is not None:
-            cross = np.outer(C.T @ self.left, self.right)
-            G -= cross + cross.T
-            G += (self.left @ self.left) * np.outer(self.right, self.right)
-        return G
+        return (C.T @ C).toarray()
+
+    def of_shift(self):
+        """``C^T left - left^T left right / 2``, of which the shift takes u right^T + right u^T from C^T C."""
+        return self._scaled_matrix().T @ self.left - (self.left @ self.left / 2) * self.right
 
     def premultiplied(self, S):
         """``S @ tile`` as a sparse array, for a csc_array S and a tile that is not shifted."""
@@ -286,9 +281,9 @@ class SparseTile:
         for lo, hi, piece in self.pieces():
             yield lo, hi, piece.dense()
 
-    def transposed(self):
-        """The transposed entries, sparse, of a tile that is not shifted."""
-        return self._scaled_matrix().T
+    def postmultiplied(self, S):
+        """``tile @ S`` as a sparse array, for a csr_array S and a tile that is not shifted."""
+        return self._scaled_matrix() @ S
 
     def squared_norm(self):
         """Sum of the squared entries, in float64 and without cancellation."""

@@ -11,9 +11,6 @@ _GRAM_ERROR = 10
 _SCORED = 1e3
 # Singular values up to so many eps of the largest are taken for zero where alpha does not lift them.
 _RANK_ROUNDING = 30
-# Where all rows are interpolated, scores are limits for alpha towards 0, which end at this part of the
-# largest eigenvalue.
-LIMIT = 1e-12
 
 
 class LeftOut(NamedTuple):
@@ -41,7 +38,7 @@ class LeftOut(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows that have a weight: their number n, where they are, and the unit vector of the intercept."""
+    """The n rows that have a weight, where they are, and the unit vector v of the intercept among them."""
 
     n: int
     keep: np.ndarray | slice
@@ -56,6 +53,22 @@ class Rows(NamedTuple):
     def unweighted(self, residuals):
         """Residuals of shape (a, n, t) in the units of the targets."""
         return residuals if self.root_weight is None else residuals / self.root_weight[:, None]
+
+    def reduced(self, X):
+        """P^T X for an orthonormal basis P of what is orthogonal to v: one row less, with an intercept."""
+        return X if self.intercept is None else self._reflected(X)[1:]
+
+    def lifted(self, X):
+        """P X; see `reduced`."""
+        if self.intercept is None:
+            return X
+        return self._reflected(np.concatenate([np.zeros((1, *X.shape[1:])), X]))
+
+    def _reflected(self, X):
+        """The reflection that takes v to a multiple of the first unit vector, of which P is the rest."""
+        h = self.intercept.copy()
+        h[0] += np.copysign(1.0, h[0])
+        return X - np.outer(h, (h @ X) * (2 / (h @ h)))
 
 
 def check_search(A, Y, alphas, root_weight, has_intercept):
@@ -94,21 +107,27 @@ def check_room(what, n_bytes, max_memory):
         )
 
 
-def left_by(s, alphas):
-    """``alpha / (s^2 + alpha)``, the part that is not fitted of each direction, of shape (a, len(s))."""
-    sums = s**2 + alphas[:, None]
-    is_kept = sums > (_RANK_ROUNDING * _EPS * s[0]) ** 2
-    return np.divide(alphas[:, None], sums, out=np.ones(sums.shape), where=is_kept)
-
-
 def gram_of_rows(A, rows, gram=None):
-    """A A^T for the rows that count; the direction of the intercept, which is null, has the largest value."""
+    """P^T A A^T P for the rows that count; see `Rows.reduced`."""
     K = A.T.astype(np.float64).tiled_by_rows().gram() if gram is None else gram
     if not isinstance(rows.keep, slice):
         K = K[np.ix_(rows.keep, rows.keep)]
-    if rows.intercept is not None:
-        K = K + max(2 * np.linalg.norm(K), 1.0) * np.outer(rows.intercept, rows.intercept)
-    return K
+    return rows.reduced(rows.reduced(K).T)
+
+
+def is_interpolating(A, rows):
+    """Whether A has columns enough to fit all rows that count."""
+    return A.shape[1] >= rows.n - rows.taken
+
+
+def inverse_of(squares, alphas):
+    """``(1 / (squares + alpha), whether that is known)`` for squared singular values, of shape (q, a).
+
+    Where it is not known, the value is 0, and that direction is not fitted at all.
+    """
+    sums = squares[:, None] + alphas
+    is_known = sums > (_RANK_ROUNDING * _EPS) ** 2 * squares.max()
+    return np.divide(1.0, sums, out=np.zeros(sums.shape), where=is_known), is_known
 
 
 def lowest_alpha(w, alphas):
@@ -120,4 +139,5 @@ def lowest_alpha(w, alphas):
 
 
 def has_room_for_svd(A, max_memory):
+    """Whether LAPACK's SVD of the dense array fits."""
     return 24 * A.shape[0] * A.shape[1] <= max_memory

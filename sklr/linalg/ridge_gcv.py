@@ -1,5 +1,7 @@
 """Errors of ridge regression on rows that it does not see: generalized cross-validation."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import linalg, sparse
 
@@ -9,13 +11,13 @@ from sklr.sketch import make_sketch
 from ._checks import check_count
 from ._eigen import Tridiagonal
 from ._left_out import (
-    LIMIT,
     LeftOut,
     check_room,
     check_search,
     gram_of_rows,
     has_room_for_svd,
-    left_by,
+    inverse_of,
+    is_interpolating,
     lowest_alpha,
 )
 from .plan import MAX_MEMORY
@@ -123,10 +125,10 @@ def generalized_cross_validation(
         raise ValueError(f"sketch_sizes must be from 1 to {A.shape[1]} features, got {sketch_sizes!r}.")
     room = 16 * rows.n * alphas.size * Y.shape[1] * len(sizes)
     check_room("The residuals of all rows, alphas and sketch sizes", room, max_memory)
-    totals = [_Total() for _ in sizes]
+    totals = [_Total(rows.n) for _ in sizes]
     with session(n_threads):
         if sketch_sizes is None:
-            totals[0].add(_remainders(A.astype(np.float64), Y, alphas, rows, max_memory, gram), rows.n)
+            totals[0].add(_member(A.astype(np.float64), Y, alphas, rows, max_memory, gram))
         else:
             stream = as_stream(rng)
             for i in range(n_sketches):
@@ -134,55 +136,73 @@ def generalized_cross_validation(
 
                 def score(j, members=members):
                     B, G = members[j]
-                    return j, _remainders(as_operand(B), Y, alphas, rows, max_memory, G)
+                    G = None if is_interpolating(B, rows) else G  # that of the rows is wanted then
+                    return j, _member(as_operand(B), Y, alphas, rows, max_memory, G)
 
                 # The largest first, so that no thread is left with it at the end.
                 order = sorted(range(len(sizes)), key=lambda j: -sizes[j])
-                ordered(score, order, lambda found: totals[found[0]].add(found[1], rows.n))
+                ordered(score, order, lambda found: totals[found[0]].add(found[1]))
     return [total.left_out(rows) for total in totals]
 
 
 # -- one matrix -----------------------------------------------------------------------------------------
 
 
-def _remainders(B, Y, alphas, rows, max_memory, gram=None):
-    """``((I - L) Y, tr(I - L), lowest alpha)`` of a regression on B for all alphas, the intercept in L.
+class _Member(NamedTuple):
+    """What one regression leaves: ``(I - L) Y`` of shape (a, n, t) and ``tr(I - L)`` of shape (a,).
 
-    The first of shape (a, n, t), the second (a,). Where rows are interpolated both vanish with alpha, and
-    are returned for an alpha that is small: their ratio is what counts.
+    Both divided by alpha where rows can be interpolated, because both vanish with it; but not where the data
+    have directions of no singular value, and alpha is 0: those, which `dominates` marks, count for all.
     """
-    is_dual = B.shape[1] >= rows.n - rows.taken
+
+    remainders: np.ndarray
+    traces: np.ndarray
+    dominates: np.ndarray
+    degrees_of_freedom: np.ndarray
+    lowest_alpha: float
+
+
+def _member(B, Y, alphas, rows, max_memory, gram=None):
+    """A regression on B for all alphas, the intercept in L."""
+    is_dual = is_interpolating(B, rows)
     if is_dual:
-        G = gram_of_rows(B, rows, gram if B.shape[0] < B.shape[1] else None)
+        form = Tridiagonal(gram_of_rows(B, rows, gram if B.shape[0] < B.shape[1] else None))
     else:
-        G = B.gram() if gram is None or B.shape[0] < B.shape[1] else gram
-    form = Tridiagonal(G)
-    del G
+        form = Tridiagonal(B.gram() if gram is None else gram)
     w = np.maximum(form.eigenvalues, 0)
-    w = w[: len(w) - rows.taken] if is_dual else w
-    if is_dual:
-        alphas = np.maximum(alphas, LIMIT * w[-1])
     lowest = lowest_alpha(w, alphas)
     if lowest and has_room_for_svd(B, max_memory):
-        return _remainders_exact(B, Y, alphas, rows)
+        return _member_by_svd(B, Y, alphas, rows, is_dual)
     used = np.maximum(alphas, lowest)
-    traces = rows.n - rows.taken - len(w) + np.sum(used[:, None] / (w + used[:, None]), axis=1)
+    inverse = 1 / (w[:, None] + used)
+    dof, nothing = np.sum(w[:, None] * inverse, axis=0), np.zeros(len(used), dtype=bool)
     if is_dual:
-        return used[:, None, None] * form.solve(Y[rows.keep], used), traces, lowest
+        solutions = form.solve(rows.reduced(Y[rows.keep]), used)
+        remainders = np.stack([rows.lifted(solution) for solution in solutions])
+        return _Member(remainders, inverse.sum(axis=0), nothing, dof, lowest)
     solutions = form.solve(B.rmatmat(Y), used)
     flat = np.moveaxis(solutions, 0, 1).reshape(B.shape[1], -1)
     fitted = B.matmat(flat).reshape(len(Y), len(used), -1)
-    return np.moveaxis(Y[:, None] - fitted, 1, 0)[:, rows.keep], traces, lowest
+    remainders = np.moveaxis(Y[:, None] - fitted, 1, 0)[:, rows.keep]
+    return _Member(remainders, rows.n - rows.taken - dof, nothing, dof, lowest)
 
 
-def _remainders_exact(B, Y, alphas, rows):
-    Y = Y[rows.keep]
-    U, s, _ = linalg.svd(B.toarray()[rows.keep], full_matrices=False, check_finite=False)
-    left = left_by(s, alphas)
+def _member_by_svd(B, Y, alphas, rows, is_dual):
+    U, s, _ = linalg.svd(rows.reduced(B.toarray()[rows.keep]), full_matrices=is_dual, check_finite=False)
+    squares = np.pad(s**2, (0, U.shape[1] - len(s)))
+    inverse, is_known = inverse_of(squares, alphas)
+    dof = np.sum(squares[:, None] * inverse, axis=0)
+    Y = rows.reduced(Y[rows.keep])
     P = U.T @ Y
-    beyond = Y - U @ P if len(s) < rows.n else 0.0
-    parts = np.stack([beyond + U @ (f[:, None] * P) for f in left])
-    return parts, rows.n - rows.taken - len(s) + left.sum(axis=1), 0.0
+    if not is_dual:
+        remainders = np.stack([Y - U @ (f[:, None] * P) for f in (squares[:, None] * inverse).T])
+        traces, dominates = len(Y) - dof, np.zeros(len(alphas), dtype=bool)
+    else:
+        dominates = ~is_known.all(axis=0)
+        factors = np.where(dominates, ~is_known, inverse)
+        remainders, traces = np.stack([U @ (f[:, None] * P) for f in factors.T]), factors.sum(axis=0)
+    remainders = np.stack([rows.lifted(remainder) for remainder in remainders])
+    return _Member(remainders, traces, dominates, dof, 0.0)
 
 
 # -- ensembles ------------------------------------------------------------------------------------------
@@ -260,24 +280,37 @@ def _nests(distribution, sizes, n, stream):
 class _Total:
     """Sums over the members of an ensemble."""
 
-    def __init__(self):
-        self.remainders, self.traces, self.squares, self.lowest, self.size = 0.0, 0.0, 0.0, 0.0, 0
+    def __init__(self, n):
+        self._n = n
+        self._members, self._squares = None, []
 
-    def add(self, found, n):
-        """Add ``(remainders, traces, lowest alpha)`` of a member on n rows."""
-        remainders, traces, lowest = found
-        self.remainders, self.traces = self.remainders + remainders, self.traces + traces
-        self.squares = self.squares + np.sum(_corrected(remainders, traces, n) ** 2, axis=1)
-        self.lowest, self.size = max(self.lowest, lowest), self.size + 1
+    def add(self, member):
+        """Add what one more regression leaves."""
+        self._squares.append(np.sum(_corrected(member, self._n) ** 2, axis=1))
+        if self._members is None:
+            self._members = member
+            return
+        before = self._members
+        dominates = before.dominates | member.dominates
+        old, new = (~dominates | part.dominates for part in (before, member))
+        self._members = _Member(
+            old[:, None, None] * before.remainders + new[:, None, None] * member.remainders,
+            old * before.traces + new * member.traces,
+            dominates,
+            before.degrees_of_freedom + member.degrees_of_freedom,
+            max(before.lowest_alpha, member.lowest_alpha),
+        )
 
     def left_out(self, rows):
         """The corrected residuals of the average."""
-        residuals = rows.unweighted(_corrected(self.remainders, self.traces, rows.n))
-        dof = rows.n - rows.taken - self.traces / self.size
-        return LeftOut(residuals, dof, self.squares / self.size, self.lowest)
+        found, size = self._members, len(self._squares)
+        residuals = rows.unweighted(_corrected(found, self._n))
+        return LeftOut(
+            residuals, found.degrees_of_freedom / size, sum(self._squares) / size, found.lowest_alpha
+        )
 
 
-def _corrected(remainders, traces, n):
+def _corrected(member, n):
     """Residuals over the mean of 1 - leverage; NaN where every row is alone."""
-    mean = np.where(traces > 0, traces / n, np.nan)
-    return remainders / mean[:, None, None]
+    mean = np.where(member.traces > 0, member.traces / n, np.nan)
+    return member.remainders / mean[:, None, None]

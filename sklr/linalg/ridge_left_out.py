@@ -6,16 +6,15 @@ from scipy import linalg
 from sklr._backend import as_operand, session
 
 from ._left_out import (
-    LIMIT,
     LeftOut,
     check_room,
     check_search,
     gram_of_rows,
     has_room_for_svd,
-    left_by,
+    inverse_of,
+    is_interpolating,
     lowest_alpha,
 )
-from ._ridge_equations import smaller_gram
 from .plan import MAX_MEMORY
 
 # A row whose leverage is so close to 1 is predicted by nothing but itself.
@@ -102,7 +101,8 @@ def leave_one_out(
     check_room("The residuals of all rows and alphas", 16 * rows.n * alphas.size * Y.shape[1], max_memory)
     check_room("An eigendecomposition", 40 * q**2, max_memory)
     with session(n_threads):
-        if A.shape[0] < A.shape[1]:
+        if is_interpolating(A, rows):
+            gram = gram if A.shape[0] < A.shape[1] else None
             residuals, dof, lowest = _left_out_dual(A, Y, alphas, rows, max_memory, gram)
         else:
             residuals, dof, lowest = _left_out_primal(A, Y, alphas, rows, max_memory, gram)
@@ -110,17 +110,17 @@ def leave_one_out(
 
 
 def _left_out_primal(A, Y, alphas, rows, max_memory, gram):
-    """``(residuals, degrees of freedom, lowest alpha)`` of at least as many rows as columns."""
-    squares, V = np.linalg.eigh(smaller_gram(A) if gram is None else gram)
+    """``(residuals, degrees of freedom, lowest alpha)`` of more rows than can be interpolated."""
+    squares, V = np.linalg.eigh(A.gram() if gram is None else gram)
     squares = np.maximum(squares, 0)
     lowest = lowest_alpha(squares, alphas)
     if lowest and has_room_for_svd(A, max_memory):
         U, s, _ = linalg.svd(A.toarray(), full_matrices=False, check_finite=False)
-        kept = 1 - left_by(s, alphas).T
-        return *_left_out(as_operand(U), None, kept, Y, U.T @ Y, rows), 0.0
+        shrinkage = s[:, None] ** 2 * inverse_of(s**2, alphas)[0]
+        return *_left_out(as_operand(U), None, shrinkage, Y, U.T @ Y, rows), 0.0
     inverse = 1 / (squares[:, None] + np.maximum(alphas, lowest))
-    found = _left_out(A, V, inverse, Y, V.T @ A.rmatmat(Y), rows)
-    return found[0], np.sum(squares[:, None] * inverse, axis=0), lowest
+    residuals, _ = _left_out(A, V, inverse, Y, V.T @ A.rmatmat(Y), rows)
+    return residuals, np.sum(squares[:, None] * inverse, axis=0), lowest
 
 
 def _left_out(A, V, inverse, Y, targets, rows):
@@ -143,23 +143,26 @@ def _left_out(A, V, inverse, Y, targets, rows):
 
 
 def _left_out_dual(A, Y, alphas, rows, max_memory, gram):
-    """The same of fewer rows than columns: ``c_i / (K + alpha I)^-1_ii`` with ``(K + alpha I) c = y``."""
-    Y = Y[rows.keep]
-    squares, Q = np.linalg.eigh(gram_of_rows(A, rows, gram))
-    squares, Q = np.maximum(squares[: rows.n - rows.taken], 0), Q[:, : rows.n - rows.taken]
-    alphas = np.maximum(alphas, LIMIT * squares.max(initial=0))
-    lowest = lowest_alpha(squares, alphas) if squares.size else 0.0
+    """The same where rows can be interpolated: ``c_i / (K + alpha I)^-1_ii`` with ``(K + alpha I) c = y``.
+
+    For alpha = 0 that is what it tends to. Directions in which A has nothing count for all then, in the rows
+    that have a part in them.
+    """
+    w, Q = np.linalg.eigh(gram_of_rows(A, rows, gram))
+    w = np.maximum(w, 0)
+    lowest = lowest_alpha(w, alphas)
     if lowest and has_room_for_svd(A, max_memory):
-        Q, s, _ = linalg.svd(A.toarray()[rows.keep], full_matrices=False, check_finite=False)
-        lowest, left = 0.0, left_by(s, alphas)
-        of_intercept = (
-            0.0 if rows.intercept is None else rows.intercept**2
-        )  # among those of no singular value
-    else:
-        used, of_intercept = np.maximum(alphas, lowest)[:, None], 0.0
-        left = used / (squares + used)
-    diagonals = (Q**2) @ left.T - np.broadcast_to(of_intercept, len(Y))[:, None]
-    diagonals[diagonals <= _ALONE * left.max(axis=1, initial=0)] = np.nan
-    P = Q.T @ Y
-    residuals = np.stack([Q @ (f[:, None] * P) for f in left]) / diagonals.T[:, :, None]
-    return residuals, rows.n - rows.taken - diagonals.sum(axis=0), lowest
+        Q, s, _ = linalg.svd(rows.reduced(A.toarray()[rows.keep]), check_finite=False)
+        w, lowest = np.pad(s**2, (0, len(Q) - len(s))), 0.0
+    alphas = np.maximum(alphas, lowest)
+    inverse, is_known = inverse_of(w, alphas)
+    P, Q = Q.T @ rows.reduced(Y[rows.keep]), rows.lifted(Q)
+    residuals = np.stack([Q @ (column[:, None] * P) for column in inverse.T])
+    diagonals = ((Q**2) @ inverse).T
+    for i in np.flatnonzero(~is_known.all(axis=0)):
+        null = ~is_known[:, i]
+        share = np.sum(Q[:, null] ** 2, axis=1)
+        counts = share > _ALONE
+        residuals[i, counts] = (Q[:, null] @ P[null])[counts]
+        diagonals[i, counts] = share[counts]
+    return residuals / diagonals[:, :, None], np.sum(w[:, None] * inverse, axis=0), lowest

@@ -29,9 +29,9 @@ MANY_ALPHAS = 8
 # The sketch has at most this part of the rows: with more, the Gram matrix of the data is as cheap.
 _LARGEST_SKETCH = 0.5
 # Without a sketch of the whole matrix: the rank of the preconditioner, and the steps for a decimal of
-# accuracy, which depend on the spectrum. The plan does not know it: text takes a quarter of so many.
+# accuracy, which depend on the spectrum. The plan does not know it: text takes half of so many.
 _NYSTROM_RANK = 50
-_NYSTROM_STEPS = 25
+_NYSTROM_STEPS = {"sparse": 10, "other": 25}
 _NYSTROM_PANELS = 5  # of q x rank numbers that setting up holds
 # Passes of a direct solver: right side, Gram matrix, two gradients; in dual form also the way back.
 _DIRECT_PASSES = 4
@@ -43,6 +43,9 @@ _PANELS = 10
 # Bytes per entry of a sparse matrix that has to be turned.
 _ENTRY_BYTES = 12
 _TURN_RATE = 1e8  # entries per second
+# The columns of sparse data with few rows differ: the sum of the squares of their counts is so many times
+# that of equal ones. (Text: 40.)
+_UNEVEN = 6
 
 
 class RidgePlan(NamedTuple):
@@ -315,7 +318,8 @@ class _Problem:
         return self.A.shape[1] if self.A.container in ("mapped", "chunks") else self.q
 
     def _n_nystrom_steps(self):
-        return math.ceil(-_NYSTROM_STEPS * math.log10(self.tol))
+        steps = _NYSTROM_STEPS["sparse" if self.A.container == "sparse" else "other"]
+        return math.ceil(-steps * math.log10(self.tol))
 
     def _nystrom_cost(self, rank):
         q, t, steps = self._nystrom_size(), self.t, self._n_nystrom_steps()
@@ -347,7 +351,8 @@ class _Problem:
         A, p, q = self.A, self.p, self.q
         product = 0.0 if self.gram_given else p * q**2 / self._rate("syrk")
         if A.container == "sparse":
-            product = min(product, 2 * A.nnz**2 / p / self._rate("sparse_gram"))
+            squares = (_UNEVEN if self.is_dual else 1) * A.nnz**2 / p  # of the counts of the p rows
+            product = min(product, 2 * squares / self._rate("sparse_gram"))
         solving = 3 * 4 * q**2 * self.t / _RATES["gemm"]
         passes = self.n_passes("cholesky") * self._pass(2)
         return self._turning() + product + solving + passes

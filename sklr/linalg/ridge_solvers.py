@@ -163,7 +163,8 @@ def ridge(
       sparse data; for alpha = 0 and m >= n the residual is all that is brought below `tol`.
     - "exact" is LAPACK's SVD of the dense array. ``6 p q^2 + 16 q^3``, memory ``3 p q``.
 
-REPL
+    "exact", and "iterative" with a sketch, take singular values s for zero where ``s^2 + alpha`` is at most
+    ``c^2 s_1^2`` with
     ``c = 30 eps = 6.7e-15``, for float32 data ``c = 8 eps = 9.5e-7``.
 
     Where "cholesky" or "eigh" is refused, for float32 data it is tried again with products in float64; then
@@ -243,7 +244,12 @@ REPL
     }
     with session(n_threads):
         found = _solve(run, A, plan, solver)
-    B = np.ldexp(found.B, exponents).astype(A.dtype)
+    with np.errstate(over="ignore"):
+        B = np.ldexp(found.B, exponents).astype(A.dtype)
+    if not np.isfinite(B).all():
+        raise ValueError(
+            f"The coefficients leave the range of {A.dtype}. Divide Y by its largest entry, or use float64."
+        )
     return RidgeSolution(
         B[:, 0] if is_single else B,
         found.residual,

@@ -81,7 +81,7 @@ class RidgeBase(BaseEstimator):
             if sample_weight is None:
                 x_mean = X.column_means()
             else:
-                x_mean = X.rmatmat(sample_weight[:, None])[:, 0].astype(np.float64) / sample_weight.sum()
+                x_mean = X.astype(np.float64).rmatmat(sample_weight[:, None])[:, 0] / sample_weight.sum()
             y_mean = np.average(Y, axis=0, weights=sample_weight)
             A, Y = centered(X, x_mean), Y - y_mean
         if sample_weight is not None:
@@ -142,10 +142,25 @@ class RidgeBase(BaseEstimator):
         return tags
 
 
+def check_alphas(name, alphas):
+    """Check one or more numbers of at least 0."""
+    try:
+        values = np.asarray(alphas)
+    except ValueError:  # rows of different lengths
+        values = np.empty((0, 0))
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be one or more numbers, got {alphas!r}.")
+    if values.ndim > 1 or not values.size:
+        raise ValueError(f"{name} must be one or more numbers, got shape {values.shape}.")
+    wrong = np.ravel(values)[~np.ravel(np.isfinite(values) & (values >= 0))]
+    if wrong.size:
+        raise ValueError(f"{name} must be finite and at least 0, got {wrong[0]}.")
+
+
 def check_size(name, size):
     """Check an int of at least 1 or a float in (0, 1]."""
     if isinstance(size, (bool, np.bool_)) or not isinstance(size, Real):
-        raise TypeError(f"{name} must be an int, a float in (0, 1] or None, got {size!r}.")
+        raise TypeError(f"{name} must be an int or a float in (0, 1], got {size!r}.")
     if isinstance(size, Integral):
         if size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}.")

@@ -1,11 +1,8 @@
 """Ridge regression for a given alpha and sketch size."""
 
-from numbers import Real
-
 import joblib
 import numpy as np
 from sklearn.base import _fit_context, clone
-from sklearn.utils._param_validation import Interval
 
 from sklr._backend import session
 from sklr._validation import validate_operand
@@ -13,7 +10,7 @@ from sklr.base import draw_seed
 from sklr.linalg import plan_ridge
 from sklr.linalg.plan import MAX_MEMORY
 
-from ._base import RidgeBase, check_size
+from ._base import RidgeBase, check_alphas, check_size
 
 
 class FixedRidge(RidgeBase):
@@ -21,8 +18,8 @@ class FixedRidge(RidgeBase):
 
     _parameter_constraints: dict = {
         **RidgeBase._parameter_constraints,
-        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
-        "sketch_size": "no_validation",  # as sketch
+        "alpha": "no_validation",  # as sketch
+        "sketch_size": "no_validation",
     }
 
     def __init__(
@@ -141,6 +138,7 @@ class FixedRidge(RidgeBase):
 
     def _check_parameters(self):
         super()._check_parameters()
+        check_alphas("alpha", self.alpha)
         if self.sketch_size is not None:
             check_size("sketch_size", self.sketch_size)
         elif self.n_sketches > 1:
@@ -152,8 +150,6 @@ class FixedRidge(RidgeBase):
     def _alphas(self, Y):
         """alpha as a number, or one for each target."""
         alpha = np.asarray(self.alpha, dtype=np.float64)
-        if not np.all(np.isfinite(alpha)) or np.any(alpha < 0):
-            raise ValueError(f"alpha must be finite and at least 0, got {self.alpha!r}.")
         n_targets = Y.shape[1] if Y.ndim == 2 else 1
         if alpha.ndim and alpha.shape not in ((1,), (n_targets,)):
             raise ValueError(

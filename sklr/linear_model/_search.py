@@ -1,16 +1,19 @@
 """Search over the alphas and sketch sizes of a ridge regression, most of it without fitting again."""
 
+import inspect
 import warnings
 from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils._param_validation import StrOptions
 
 from sklr._backend import Operand, RowChunks, Transposed, session
 from sklr.base import draw_seed, level_of_caller
@@ -20,7 +23,7 @@ from sklr.linalg._ridge_equations import smaller_gram
 from sklr.linalg.plan import MAX_MEMORY
 from sklr.sketch import make_sketch
 
-from ._base import RidgeBase, check_size
+from ._base import RidgeBase, check_alphas, check_size
 from ._sketched_ridge import SketchedRidge
 from ._targets import Classifier
 
@@ -35,7 +38,7 @@ class RidgeSearch(RidgeBase):
         **RidgeBase._parameter_constraints,
         "alphas": "no_validation",  # these have remedies of their own: `_check_parameters`
         "sketch_sizes": "no_validation",
-        "scoring": "no_validation",
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "cv": "no_validation",
     }
     alpha_per_target = False
@@ -74,10 +77,12 @@ class RidgeSearch(RidgeBase):
         self.random_state = random_state
 
     def _fit_operand(self, A, Y, sample_weight, X, y):
+        y = y.toarray() if sparse.issparse(y) else y  # several labels for each row
         scorer = (
             check_scoring(self, scoring=self.scoring, allow_none=True) if self.scoring is not None else None
         )
-        scores = _Scores(scorer, getattr(self, "classes_", None), self.alpha_per_target)
+        per_target = self.alpha_per_target and Y.ndim == 2
+        scores = _Scores(scorer, self if is_classifier(self) else None, per_target)
         grid = _Grid(np.ravel(np.asarray(self.alphas, dtype=np.float64)), self._sizes(A))
         with session(self.n_threads):
             seed = draw_seed(self.random_state)
@@ -86,7 +91,7 @@ class RidgeSearch(RidgeBase):
                 self._score_folds(grid, scores, X, y, Y, sample_weight, seed)
             else:
                 self._score_left_out(grid, scores, *prepared[:2], np.asarray(y), Y, sample_weight, seed)
-            grid.choose(self.alpha_per_target)
+            grid.choose(per_target)
             solution = self._solve(*prepared[:2], grid.best_alpha, grid.best_size, seed, grid.gram)
         self._store(solution, *prepared[2:], grid.best_size)
         self.alpha_, self.best_score_ = grid.best_alpha, grid.best_score
@@ -175,11 +180,19 @@ class RidgeSearch(RidgeBase):
         candidates = [{"sketch_size": size, "alpha": alpha} for size, alpha in product(sizes, grid.alphas)]
         found = [[] for _ in candidates]
         errors = np.full((len(candidates), len(targets), targets.reshape(len(targets), -1).shape[1]), np.nan)
-        splits = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+        splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
+        if not splits or not all(len(split) == 2 and len(split[0]) and len(split[1]) for split in splits):
+            raise ValueError(
+                f"cv={self.cv!r} must give at least one pair of rows to fit and rows to score, none empty. "
+                "An iterator is used up after one fit: pass a list."
+            )
         for train, test in splits:
             seen, unseen = (None, None) if weight is None else (weight[train], weight[test])
-            if unseen is not None and not unseen.any():
-                raise ValueError(f"All {len(test)} rows of a fold have weight zero. Use fewer folds.")
+            if weight is not None and not (seen.any() and unseen.any()):
+                raise ValueError(
+                    "In a fold, all rows to fit or all rows to score have weight zero. Shuffle the rows, or "
+                    "use fewer folds."
+                )
             path = model.fit_path(_safe_indexing(X, train), targets[train], candidates, sample_weight=seen)
             X_test, true = _safe_indexing(X, test), targets[test].reshape(len(test), -1)
             for i, fitted in enumerate(path):
@@ -201,7 +214,7 @@ class RidgeSearch(RidgeBase):
 
     def _check_parameters(self):
         super()._check_parameters()
-        _check_alphas(self.alphas)
+        check_alphas("alphas", self.alphas)
         is_int = isinstance(self.cv, Integral) and not isinstance(self.cv, bool)
         if isinstance(self.cv, str) and self.cv != "gcv" or is_int and self.cv < 2:
             raise ValueError(f"cv must be None, 'gcv', an int of at least 2 or a splitter, got {self.cv!r}.")
@@ -236,20 +249,6 @@ class RidgeSearch(RidgeBase):
             if kind is not None:
                 kind.poor_score = poor
         return tags
-
-
-def _check_alphas(alphas):
-    try:
-        values = np.asarray(alphas, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"alphas must be one or more numbers, got {alphas!r}.") from None
-    if values.ndim > 1 or not values.size:
-        raise ValueError(f"alphas must be one or more numbers, got shape {values.shape}.")
-    wrong = ~(np.isfinite(values) & (values >= 0))
-    if wrong.any():
-        raise ValueError(
-            f"alphas must be finite and at least 0, got {values[wrong][0] if values.ndim else values}."
-        )
 
 
 class _Grid:
@@ -315,18 +314,21 @@ class _Grid:
 class _Scores:
     """A score, the larger the better, of predicted targets: one number, or one for each target."""
 
-    def __init__(self, scorer, classes, per_target):
-        self._scorer, self._classes, self._per_target = scorer, classes, per_target
+    def __init__(self, scorer, classifier, per_target):
+        self._scorer, self._classifier, self._per_target = scorer, classifier, per_target
+        self._takes_weight = scorer is not None and (
+            hasattr(scorer, "_score_func") or "sample_weight" in inspect.signature(scorer).parameters
+        )
 
     def __call__(self, y, targets, predicted, weight):
         """Scores for the true y, its targets and the predicted ones, both of shape (m, t)."""
         if self._scorer is None:
             return -np.average((targets - predicted) ** 2, axis=0, weights=weight)
-        extra = {} if weight is None else {"sample_weight": weight}
+        extra = {"sample_weight": weight} if weight is not None and self._takes_weight else {}
         if not np.isfinite(predicted).all():
             return np.full(targets.shape[1] if self._per_target else 1, np.nan)
-        if self._classes is not None:
-            return [self._scorer(_Decided(self._classes), predicted, y, **extra)]
+        if self._classifier is not None:
+            return [self._scorer(_Decided(self._classifier), predicted, y, **extra)]
         model = _Predicted()
         if self._per_target:
             return [
@@ -343,10 +345,10 @@ class _Predicted(RegressorMixin, BaseEstimator):
 
 
 class _Decided(Classifier, BaseEstimator):
-    """What scorers take for a fitted classifier: X is its decision function."""
+    """What scorers take for a fitted classifier: X holds its predicted targets."""
 
-    def __init__(self, classes):
-        self.classes_ = classes
+    def __init__(self, classifier):
+        self.classes_, self.is_multilabel_ = classifier.classes_, classifier.is_multilabel_
 
-    def decision_function(self, X):
-        return X[:, 0] if len(self.classes_) == 2 else X
+    def _predicted(self, X):
+        return X

@@ -54,7 +54,9 @@ class SketchedRidgeClassifier(Classifier, FixedRidge):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; of several for each row, their numbers.
+    is_multilabel_ : bool
+        Whether y was an indicator matrix of several labels for each row.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, in the dtype of the computation: float32 for float32 data, otherwise float64.
     intercept_ : float or ndarray of shape (1,) or (n_classes,)
@@ -147,8 +149,8 @@ class SketchedRidgeClassifier(Classifier, FixedRidge):
         ----------
         X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             Training data. float32 is computed in float32, integers in float64.
-        y : array-like of shape (n_samples,)
-            Labels, of any kind.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, of any kind, or an indicator matrix of several labels for each row.
         sample_weight : float or array-like of shape (n_samples,), default=None
             How much each row counts.
 

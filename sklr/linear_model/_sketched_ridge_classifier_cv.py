@@ -56,7 +56,9 @@ class SketchedRidgeClassifierCV(Classifier, RidgeSearch):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; of several for each row, their numbers.
+    is_multilabel_ : bool
+        Whether y was an indicator matrix of several labels for each row.
     alpha_ : float
         The alpha of the best score.
     sketch_size_ : int or None
@@ -169,8 +171,8 @@ class SketchedRidgeClassifierCV(Classifier, RidgeSearch):
         ----------
         X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             Training data; with folds, an array or a sparse matrix. float32 is scored in float64.
-        y : array-like of shape (n_samples,)
-            Labels, of any kind.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, of any kind, or an indicator matrix of several labels for each row.
         sample_weight : float or array-like of shape (n_samples,), default=None
             How much each row counts, in the fits and in the scores.
 

@@ -15,6 +15,7 @@ import statistics
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import joblib
@@ -175,6 +176,17 @@ def random_csr(m, n, nnz, dtype=np.float64, seed=0):
     A = sparse.csr_array((data, indices.ravel(), indptr), shape=(m, n))
     A.sum_duplicates()
     return A
+
+
+def data_file(folder, name):
+    """The path of a file of the data sets that the environment variable SKLR_DATA names."""
+    root = os.environ.get("SKLR_DATA")
+    if not root:
+        raise FileNotFoundError("SKLR_DATA does not name the folder of the data sets")
+    path = Path(root) / folder / name
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {folder}/{name} in the folder that SKLR_DATA names")
+    return path
 
 
 def progress(line):

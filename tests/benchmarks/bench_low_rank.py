@@ -28,13 +28,12 @@ MNIST and the 20 newsgroups are read from the folder that the environment variab
 
 import argparse
 import importlib.util
-import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _harness import Report, alternate, arguments, mib, progress, random_csr
+from _harness import Report, alternate, arguments, data_file, mib, progress, random_csr
 from scipy import fft, linalg, sparse
 from scipy.sparse.linalg import LinearOperator, eigsh, svds
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -98,7 +97,7 @@ def sparse_decaying(quick):
 
 def newsgroups(quick):
     """Tf-idf weights of the 20 newsgroups: latent semantic analysis."""
-    with np.load(_data_file("text_20newsgroups", "20newsgroups_counts.npz")) as z:
+    with np.load(data_file("text_20newsgroups", "20newsgroups_counts.npz")) as z:
         X = sparse.csr_array((z["data"], z["indices"], z["indptr"]), shape=z["shape"]).astype(float)
     X = sparse.csr_array(TfidfTransformer(sublinear_tf=True).fit_transform(X))
     return Data(X[:2_000] if quick else X)
@@ -106,7 +105,7 @@ def newsgroups(quick):
 
 def mnist(quick):
     """Images of digits."""
-    with np.load(_data_file("images_mnist", "mnist_train_20k.npz")) as z:
+    with np.load(data_file("images_mnist", "mnist_train_20k.npz")) as z:
         X = z["X"].astype(np.float32)
     return Data(X[:2_000] if quick else X)
 
@@ -114,16 +113,6 @@ def mnist(quick):
 def dense_path(quick):
     """`dense_narrow` with fewer rows."""
     return known_spectrum(*((4_000, 300) if quick else (20_000, 500)))
-
-
-def _data_file(folder, name):
-    root = os.environ.get("SKLR_DATA")
-    if not root:
-        raise FileNotFoundError("SKLR_DATA does not name the folder of the data sets")
-    path = Path(root) / folder / name
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {folder}/{name} in the folder that SKLR_DATA names")
-    return path
 
 
 # -- methods ------------------------------------------------------------------------------

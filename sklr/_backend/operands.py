@@ -160,7 +160,26 @@ class Operand(ABC):
 
         return self._sum_of_parts(add_tiles, shape, tasks, n_parts, dtype)
 
-    def _sum_of_parts(self, add_tiles, shape, tasks=None, n_parts=None, dtype=None):
+    def _sum_of_products(self, add_tiles, shape):
+        """The sum of products with transposed tiles; the shift of sparse ones is multiplied once, at last."""
+        if self.container != "sparse" or self._unshifted() is self:
+            return self._sum_of_parts(add_tiles, shape)
+        right = np.zeros(shape[0])
+
+        def add_all(tiles, first, last, out):
+            def seen():
+                for lo, hi, tile in tiles:
+                    right[:] = tile.right  # the same for all
+                    yield lo, hi, tile
+
+            add_tiles(seen(), first, last, out)
+
+        total = self._sum_of_parts(add_all, (shape[0] + 1, shape[1]), keeps_float64=True)
+        product = total[:-1]
+        product += np.outer(right, total[-1])
+        return product.astype(self.dtype, copy=False)
+
+    def _sum_of_parts(self, add_tiles, shape, tasks=None, n_parts=None, dtype=None, keeps_float64=False):
         """The sum of what ``add_tiles(tiles, first, last, out)`` makes of every run of tiles, in one pass.
 
         Tiles are added up in `n_parts` partial sums of the operand's dtype (`dtype`), and these in float64.
@@ -187,7 +206,7 @@ class Operand(ABC):
 
         tasks = self._tasks() if tasks is None else tasks
         self._sweep(compute, commit, in_parts(tasks, n_parts))
-        return total.astype(dtype, copy=False)
+        return total if keeps_float64 else total.astype(dtype, copy=False)
 
     def _finite_square(self, tile, task):
         """The squared norm of a tile; an error that names the entry if it is not finite."""
@@ -274,10 +293,13 @@ class Operand(ABC):
     def rmatmat(self, Y, n_threads=None):
         """A^T Y, an ndarray of shape (n, l), for Y of shape (m, l). One pass, ``2 nnz l`` flops."""
         Y = self._panel(Y, self.shape[0], "Y")
+
+        def add_tiles(tiles, first, last, out):
+            for lo, hi, tile in tiles:
+                tile.add_rmatmat(Y[lo:hi], out)
+
         with session(n_threads):
-            return self._sum(
-                lambda lo, hi, tile, out: tile.add_rmatmat(Y[lo:hi], out), (self.shape[1], Y.shape[1])
-            )
+            return self._sum_of_products(add_tiles, (self.shape[1], Y.shape[1]))
 
     def normal_matmat(self, Z, n_threads=None):
         """A^T (A Z) of shape (n, l) for Z of shape (n, l).
@@ -286,9 +308,14 @@ class Operand(ABC):
         A Z is never stored.
         """
         Z = self._panel(Z, self.shape[1], "Z")
+
+        def add_tiles(tiles, first, last, out):
+            for _, _, tile in tiles:
+                tile.add_rmatmat(tile.matmat(Z), out)
+
         self.check_squares()
         with session(n_threads):
-            product = self._sum(lambda lo, hi, tile, out: tile.add_rmatmat(tile.matmat(Z), out), Z.shape)
+            product = self._sum_of_products(add_tiles, Z.shape)
         self.check_squares()
         return product
 
@@ -313,7 +340,7 @@ class Operand(ABC):
                 squares += _column_squares(R)
 
         with session(n_threads):
-            product = self._sum_of_parts(add_tiles, Z.shape)
+            product = self._sum_of_products(add_tiles, Z.shape)
         squares = np.zeros(Z.shape[1])
         for part in sorted(squares_of_part):  # not in the order in which threads were done
             squares += squares_of_part[part]

@@ -224,9 +224,12 @@ class SparseTile:
         return out
 
     def add_rmatmat(self, Y, out):
-        """``out += tile^T @ Y``."""
-        add_csr_transposed_product(self._scaled_matrix(), Y, out)
-        if self.left is not None:
+        """``out += tile^T @ Y``; what `right` is to be multiplied by goes to one row more, if `out` has it."""
+        n = self.matrix.shape[1]
+        add_csr_transposed_product(self._scaled_matrix(), Y, out[:n])
+        if len(out) > n:
+            out[n] -= self.left @ Y
+        elif self.left is not None:
             out -= np.outer(self.right, self.left @ Y)
 
     def unshifted_gram(self):

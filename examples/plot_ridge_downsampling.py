@@ -2,17 +2,18 @@
 Least squares on fewer rows can be better
 =========================================
 
-With hardly more rows than columns, least squares fits the noise: its risk is ``p sigma^2 / (n - p - 1)``, which
-has no bound as n comes down to p. A sketch of the rows moves the problem away from there. With d < p sketched
-rows :class:`~sklr.linear_model.SketchedRidge` with ``alpha=0`` gives the solution of least norm, which shrinks.
+With hardly more rows than columns, least squares fits the noise: its risk is ``p sigma^2 / (n - p - 1)``,
+which has no bound as n comes down to p. A sketch of the rows moves the problem away from there. With d <
+p sketched rows :class:`~sklr.linear_model.SketchedRidge` with ``alpha=0`` gives the solution of least
+norm, which shrinks.
 
-The claim: the risk has its peak where the sketch has as many rows as there are columns, d = p, not where the
-sketch is smallest, and the best sketch is better than all rows. A search over sketch sizes by cross-validation
-finds it. A well chosen `alpha` on all rows does so too, and is better still: sketch where there is another
-reason for it, or where alpha = 0 is part of the question.
+The claim: the risk has its peak where the sketch has as many rows as there are columns, d = p, not where
+the sketch is smallest, and the best sketch is better than all rows. A search over sketch sizes by
+cross-validation finds it. A well chosen `alpha` on all rows does so too, and is better still: sketch
+where there is another reason for it, or where alpha = 0 is part of the question.
 
-Source: X. Chen, Y. Zeng, S. Yang and Q. Sun, "Sketched Ridgeless Linear Regression: The Role of Downsampling",
-2023, arXiv:2302.01088.
+Source: X. Chen, Y. Zeng, S. Yang and Q. Sun, "Sketched Ridgeless Linear Regression: The Role of
+Downsampling", 2023, arXiv:2302.01088.
 """
 
 import matplotlib.pyplot as plt
@@ -23,9 +24,9 @@ from sklr.linear_model import SketchedRidge, SketchedRidgeCV
 # %%
 # Risks of many draws
 # -------------------
-# Rows are standard normal, the coefficients have length 1 and the noise a standard deviation of 0.3. The risk is
-# the mean squared error of the prediction for a new row, less the noise that nothing can predict: the squared
-# distance of the coefficients. Doing nothing, all coefficients 0, has risk 1.
+# Rows are standard normal, the coefficients have length 1 and the noise a standard deviation of 0.3. The
+# risk is the mean squared error of the prediction for a new row, less the noise that nothing can predict:
+# the squared distance of the coefficients. Doing nothing, all coefficients 0, has risk 1.
 
 n, p, noise, n_draws = 110, 100, 0.3, 60
 sizes = [10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 94, 97, 100, 103, 106, 110]
@@ -62,8 +63,8 @@ for seed in range(n_draws):
     chosen.append(search.sketch_size_)
 
 # %%
-# The sizes that the search tries are numbers of rows, not fractions: a fold has 88 rows here, fewer than there are
-# columns, and the peak stays where it is, at d = p.
+# The sizes that the search tries are numbers of rows, not fractions: a fold has 88 rows here, fewer than
+# there are columns, and the peak stays where it is, at d = p.
 
 print("median risk of")
 for name, risks in {
@@ -73,14 +74,16 @@ for name, risks in {
 }.items():
     print(f"  {name}: {np.median(risks):.2f}")
 print(
-    f"sketch sizes found: half of them from {np.percentile(chosen, 25):.0f} to {np.percentile(chosen, 75):.0f}"
+    "sketch sizes found, lower and upper quartile: "
+    f"{np.percentile(chosen, 25):.0f}, {np.percentile(chosen, 75):.0f}"
 )
 
 # %%
 # Against the sketch size
 # -----------------------
-# The line is the median over the draws and the band holds 8 draws in 10: at the peak the mean does not exist. With
-# d = n the transform is orthogonal and nothing is left out, so that the curve ends where least squares is.
+# The line is the median over the draws and the band holds 8 draws in 10: at the peak the mean does not
+# exist. With d = n the transform is orthogonal and nothing is left out, so that the curve ends where least
+# squares is.
 
 blue, orange, green = "#0072B2", "#D55E00", "#009E73"
 plt.rcParams.update({"font.size": 11})

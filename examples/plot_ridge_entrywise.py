@@ -2,14 +2,14 @@
 Dense sketches where single coefficients count
 ==============================================
 
-A sketch of the rows may have a small error on average and a large one in a single coefficient. CountSketch adds
-every row to one row of the sketch. Where a row with a huge residual meets a row that alone determines a
-coefficient, all of the residual goes into that coefficient. A dense sketch, such as SRTT, spreads every row over all
-rows of the sketch and the error over all coefficients.
+A sketch of the rows may have a small error on average and a large one in a single coefficient.
+CountSketch adds every row to one row of the sketch. Where a row with a huge residual meets a row that
+alone determines a coefficient, all of the residual goes into that coefficient. A dense sketch, such as
+SRTT, spreads every row over all rows of the sketch and the error over all coefficients.
 
-The claim: on data with such rows the largest error of a coefficient is several times smaller for SRTT than for
-CountSketch of the same size. Eight stacked blocks of CountSketch, the default for sparse data, are in between and
-close to the dense one. Without rows of high leverage the three are alike.
+The claim: on data with such rows the largest error of a coefficient is several times smaller for SRTT
+than for CountSketch of the same size. Eight stacked blocks of CountSketch, the default for sparse data,
+are in between and close to the dense one. Without rows of high leverage the three are alike.
 
 Source: Z. Song, M. Ye, J. Yin and L. Zhang, "A Nearly-Optimal Bound for Fast Regression with l_infinity
 Guarantee", 2023, arXiv:2302.00248.
@@ -23,8 +23,8 @@ from sklr.linear_model import SketchedRidge
 # %%
 # Rows of high leverage, and a spiky residual
 # -------------------------------------------
-# 64 of 2,048 rows determine one coefficient each, all of which are 1. Four other rows have a residual of 0.5, the
-# others one of about 0.004.
+# 64 of 2,048 rows determine one coefficient each, all of which are 1. Four other rows have a residual of
+# 0.5, the others one of about 0.004.
 
 n, p, d = 2048, 64, 512
 rng = np.random.default_rng(0)

@@ -2,17 +2,17 @@
 Prediction intervals that count what was fitted
 ===============================================
 
-Residuals of a fit are too small: with more features than rows a ridge regression comes close to its rows and
-misses new ones by much more. :class:`~sklr.linear_model.SketchedRidgeCV` has residuals of rows that were left out,
-exactly by leave-one-out for plain ridge regression, and by generalized cross-validation for sketched features.
-``predict_interval`` takes their quantiles, so that no rows have to be put aside.
+Residuals of a fit are too small: with more features than rows a ridge regression comes close to its rows
+and misses new ones by much more. :class:`~sklr.linear_model.SketchedRidgeCV` has residuals of rows that
+were left out, exactly by leave-one-out for plain ridge regression, and by generalized cross-validation
+for sketched features. ``predict_interval`` takes their quantiles, so that no rows have to be put aside.
 
-The claim: these intervals hold the targets of new rows as often as they say, at every level, with noise that has
-heavy tails; those from residuals of the fit do not. It holds on average over rows that are drawn as the training
-rows were, not for each single row.
+The claim: these intervals hold the targets of new rows as often as they say, at every level, with noise
+that has heavy tails; those from residuals of the fit do not. It holds on average over rows that are drawn
+as the training rows were, not for each single row.
 
-Source: P. Patil and D. LeJeune, "Asymptotically free sketched ridge ensembles: Risks, cross-validation, and
-tuning", 2023, arXiv:2310.04357.
+Source: P. Patil and D. LeJeune, "Asymptotically free sketched ridge ensembles: Risks, cross-validation,
+and tuning", 2023, arXiv:2310.04357.
 """
 
 import matplotlib.pyplot as plt
@@ -23,8 +23,8 @@ from sklr.linear_model import SketchedRidgeCV
 # %%
 # Coverage on new rows
 # --------------------
-# 400 rows of 500 features, noise of Student's t with 3 degrees of freedom. 25 data sets: a single one has only 400
-# residuals, which tell a coverage to about two points.
+# 400 rows of 500 features, noise of Student's t with 3 degrees of freedom. 25 data sets: a single one has
+# only 400 residuals, which tell a coverage to about two points.
 
 n, p, n_new, n_sets = 400, 500, 1000, 25
 levels = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
@@ -70,8 +70,8 @@ for name, values in found.items():
 # %%
 # Nominal against empirical, and 30 rows
 # --------------------------------------
-# On the right the last data set and the sketched features. Intervals have equal length: they are the prediction
-# plus two numbers.
+# On the right the last data set and the sketched features. Intervals have equal length: they are the
+# prediction plus two numbers.
 
 styles = {
     "leave-one-out": ("o", "#0072B2"),
@@ -81,7 +81,7 @@ styles = {
 plt.rcParams.update({"font.size": 11})
 fig, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained", width_ratios=[1, 1.3])
 left.plot([45, 100], [45, 100], color="0.6", lw=1, label="nominal")
-for (name, values), shift in zip(found.items(), (-0.4, 0.4, 0), strict=True):
+for (name, values), shift in zip(found.items(), (-0.8, 0.8, 0), strict=True):
     marker, colour = styles[name]
     left.plot(100 * levels + shift, values, marker, color=colour, ms=8, label=name)
 left.set(

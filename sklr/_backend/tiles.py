@@ -224,7 +224,7 @@ class SparseTile:
         return out
 
     def add_rmatmat(self, Y, out):
-        """``out += tile^T @ Y``; what `right` is to be multiplied by goes to one row more, if `out` has it."""
+        """``out += tile^T @ Y``; what `right` is to be multiplied by goes to one more row, if there is."""
         n = self.matrix.shape[1]
         add_csr_transposed_product(self._scaled_matrix(), Y, out[:n])
         if len(out) > n:

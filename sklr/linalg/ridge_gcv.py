@@ -229,10 +229,11 @@ class _Members:
             if nested:
                 whole = distribution.operator(max(members), n, stream, A.dtype)
                 B = self._sketched(A, whole)
-                G = as_operand(B).gram() if members[0] < A.shape[0] else None
+                largest = max((d for d in members if d < A.shape[0]), default=0)
+                G = as_operand(B[:, :largest]).gram() if largest else None
                 for d in members:
                     scale = distribution.operator(d, n, stream, A.dtype).isometry_scale / whole.isometry_scale
-                    self._parts[d] = B[:, :d], scale, None if G is None else scale**2 * G[:d, :d]
+                    self._parts[d] = B[:, :d], scale, scale**2 * G[:d, :d] if d <= largest else None
             else:
                 stack = _Stack([distribution.operator(d, n, stream, A.dtype) for d in members])
                 B, ends = self._sketched(A, stack), np.cumsum(members)

@@ -21,7 +21,7 @@ from sklr.linalg import generalized_cross_validation, leave_one_out
 from sklr.linalg._left_out import check_room
 from sklr.linalg._ridge_equations import smaller_gram
 from sklr.linalg.plan import MAX_MEMORY
-from sklr.sketch import make_sketch
+from sklr.sketch import CountSketch, RowSampling, make_sketch
 
 from ._base import RidgeBase, check_alphas, check_size
 from ._sketched_ridge import SketchedRidge
@@ -151,8 +151,16 @@ class RidgeSearch(RidgeBase):
             for size in grid.sizes
         }
         is_orthogonal = np.array([families[size].has_orthogonal_rows for size in sizes])
+        # Not for sampling, which is not free of the data, nor where many rows of a CountSketch are empty.
+        is_free = np.array(
+            [
+                not isinstance(families[size], RowSampling)
+                and not (isinstance(families[size], CountSketch) and 8 * size > n)
+                for size in sizes
+            ]
+        )
         kept, lost = np.where(is_orthogonal, 1 - dof / n, 1.0), 1 - dof / sizes
-        return np.divide(alphas * kept, lost, out=np.full(len(dof), np.nan), where=lost > _FREE)
+        return np.divide(alphas * kept, lost, out=np.full(len(dof), np.nan), where=is_free & (lost > _FREE))
 
     # -- folds ------------------------------------------------------------------------------------
 

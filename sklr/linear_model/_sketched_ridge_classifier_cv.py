@@ -25,7 +25,8 @@ class SketchedRidgeClassifierCV(Classifier, RidgeSearch):
         Distribution of the sketches: a name from `sklr.sketch.available_sketches` or an object such as
         ``SparseStack(n_blocks=8)``. Without `sketch_sizes`, that of ``solver="iterative"`` in the final fit.
     sketch_sizes : array-like of int or float, default=None
-        Rows of the sketches to try: ints, or floats in (0, 1], parts of the axis. None: no sketch.
+        Rows of the sketches to try: ints, or floats in (0, 1], parts of the axis. None: no sketch. A part of
+        the samples is another size on folds than on all rows: use ints for ``alpha=0``.
     n_sketches : int, default=1
         Sketches to average over; more than 1 needs `sketch_sizes`.
     class_weight : dict or "balanced", default=None

@@ -39,7 +39,8 @@ class SketchedRidgeCV(Regressor, RidgeSearch):
         Distribution of the sketches: a name from `sklr.sketch.available_sketches` or an object such as
         ``SparseStack(n_blocks=8)``. Without `sketch_sizes`, that of ``solver="iterative"`` in the final fit.
     sketch_sizes : array-like of int or float, default=None
-        Rows of the sketches to try: ints, or floats in (0, 1], parts of the axis. None: no sketch.
+        Rows of the sketches to try: ints, or floats in (0, 1], parts of the axis. None: no sketch. A part of
+        the samples is another size on folds than on all rows: use ints for ``alpha=0``.
     n_sketches : int, default=1
         Sketches to average over; more than 1 needs `sketch_sizes`.
     fit_intercept : bool, default=True
@@ -134,7 +135,8 @@ class SketchedRidgeCV(Regressor, RidgeSearch):
 
         alpha / (1 - f / d), for sketches with orthogonal rows times 1 - f / n,    f = degrees_of_freedom.
 
-    It is NaN where the ensemble uses all d degrees of freedom of its sketches.
+    It is NaN where the ensemble uses all d degrees of freedom of its sketches, for sampled features, and for
+    CountSketch with more than n / 8 rows, of which some are empty.
 
     Generalized cross-validation is for rows that are exchangeable, with no few of very high leverage, and for
     sketches that do not depend on the data: not for sampling of features that matter. Where rows come in

@@ -5,7 +5,15 @@ import pytest
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from sklr.linalg import RowChunks, as_operand, centered, leave_one_out, ridge, row_weighted
+from sklr.linalg import (
+    RowChunks,
+    as_operand,
+    centered,
+    leave_one_out,
+    ridge,
+    ridge_left_out,
+    row_weighted,
+)
 
 EPS = np.finfo(float).eps
 ALPHAS = np.array([1e-3, 0.5, 20.0])
@@ -290,3 +298,27 @@ def test_bad_input(changes, message):
     arguments = {"A": np.ones((8, 3)), "Y": np.ones(8), "alphas": [0.1, 1.0]} | changes
     with pytest.raises(ValueError, match=message):
         leave_one_out(**arguments)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-30, 1e30])
+def test_leverages_in_single_precision_are_not_seen(unit, monkeypatch):
+    """Residuals with the digits of float32, or rows of high leverage that are not computed again."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((20_000, 120)) * unit
+    A[:4] *= np.array([[40.0], [30.0], [20.0], [10.0]])
+    A -= A.mean(axis=0)
+    Y = rng.standard_normal((20_000, 2))
+    Y -= Y.mean(axis=0)
+    alphas = np.array([1.0, 1e4]) * unit**2
+    taken = []
+    single = ridge_left_out._left_out_by_single
+    monkeypatch.setattr(ridge_left_out, "_left_out_by_single", lambda *args: taken.append(1) or single(*args))
+    found = leave_one_out(A, Y, alphas, has_intercept=True)
+    assert taken
+    for i, alpha in enumerate(alphas):
+        inverse = np.linalg.inv(A.T @ A / unit**2 + alpha / unit**2 * np.eye(120)) / unit**2
+        left = 1 - np.einsum("ij,jk,ik->i", A, inverse, A, optimize=True) - 1 / len(A)
+        expected = (Y - A @ (inverse @ (A.T @ Y))) / left[:, None]
+        # Of a residual: those that are next to nothing have the rounding of the fitted values.
+        assert np.max(np.abs(found.residuals[i] - expected) / (np.abs(expected) + 1e-5)) < 1e-7
+        assert left.min() < 0.8

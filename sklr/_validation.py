@@ -112,6 +112,9 @@ def validate_weight(weight, size, name, *, positive=False, may_vanish=False):
         raise ValueError(f"{name} must have shape ({size},), got {weight.shape}.")
     if not np.isfinite(weight).all():
         raise ValueError(f"{name} contains NaN or infinity. Use finite weights.")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError(f"{name} adds up to infinity. Divide it by its largest entry.")
     if weight.min() < 0 or (positive and weight.min() == 0):
         kind, remedy = ("positive", "drop the features") if positive else ("non-negative", "use 0")
         worst = int(np.argmin(weight))

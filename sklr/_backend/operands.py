@@ -238,8 +238,11 @@ class Operand(ABC):
         # What is left of constant columns after centring is rounding, not data.
         return 0.0 if total <= self._rounding_square() else total
 
+    def rounding_norm(self):
+        """A norm that rounding alone may have, because the entries are differences."""
+        return float(np.sqrt(self._rounding_square()))
+
     def _rounding_square(self):
-        """A squared norm that rounding alone may have, because the entries are differences."""
         return 0.0
 
     def _with_norm_of(self, other):
@@ -392,6 +395,16 @@ class Operand(ABC):
 
         with session(n_threads):
             self._each(compute_tile)
+
+    def first_rows(self, n_rows):
+        """The first `n_rows` rows, or fewer where a tile has fewer, as an ndarray; not a pass."""
+        task = next(iter(self._tasks()))
+        _, _, tile = self._load(task)
+        _, _, rows = next(tile.dense_pieces())
+        rows = rows[:n_rows].copy()
+        self._release(task)
+        self._source._end_sweep()
+        return rows
 
     def row_blocks(self):
         """The rows as dense arrays, a few megabytes each, one after the other. One pass, not in parallel."""
@@ -683,6 +696,11 @@ class Transposed:
         """``B Y``; see `Operand.matmat`."""
         return self._base.matmat(Y, n_threads)
 
+    def first_rows(self, n_rows):
+        """The first rows; see `Operand.first_rows`. Here it is a pass."""
+        n_rows = min(n_rows, self.shape[0])
+        return self._base.matmat(np.eye(self._base.shape[1], n_rows)).T
+
     def normal_matmat(self, Z, n_threads=None):
         """``B (B^T Z)`` in two passes."""
         with session(n_threads):
@@ -720,6 +738,10 @@ class Transposed:
     def squared_norm(self, n_threads=None):
         """||B||_F^2; see `Operand.squared_norm`."""
         return self._base.squared_norm(n_threads)
+
+    def rounding_norm(self):
+        """A norm that rounding alone may have; see `Operand.rounding_norm`."""
+        return self._base.rounding_norm()
 
     def check_squares(self):
         """Raise if products with B^T B would leave the range of the dtype; see `Operand.check_squares`."""

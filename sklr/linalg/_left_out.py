@@ -103,7 +103,8 @@ def check_room(what, n_bytes, max_memory):
     if n_bytes > max_memory:
         raise ValueError(
             f"{what} would need {n_bytes / 2**20:.3g} MiB, max_memory is {max_memory / 2**20:.3g} MiB. Use "
-            f"max_memory={n_bytes}, fewer values to search, or an integer cv."
+            f"max_memory={n_bytes}, sketches of the features, fits on folds (an integer cv), or fewer values "
+            "to search."
         )
 
 
@@ -136,6 +137,14 @@ def lowest_alpha(w, alphas):
     if w[0] + alphas.min() > known:
         return 0.0
     return known if w[-1] > 0 else 1.0  # nothing is fitted, whatever alpha is
+
+
+def in_memory(A, max_memory):
+    """A, or a copy of it if it arrives in chunks that would have to be swept by columns."""
+    if A.container != "chunks" or A.shape[0] > A.shape[1]:
+        return A
+    check_room("A copy of the chunks", A.dtype.itemsize * A.shape[0] * A.shape[1], max_memory)
+    return A.held(A.dtype)
 
 
 def has_room_for_svd(A, max_memory):

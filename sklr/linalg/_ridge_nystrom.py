@@ -11,6 +11,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _REDUCTION = {"float32": 1e-4, "float64": 1e-10}
 # Where coefficients are not good enough yet, the next run aims at this part of what would do.
 _AIM = 0.5
+# A run ends for a target whose residual has not become less for so many steps.
+_WINDOW = 200
 
 
 def nystrom_conjugate_gradients(A, Y, alpha, tol, draw, max_iter, note):
@@ -24,13 +26,24 @@ def nystrom_conjugate_gradients(A, Y, alpha, tol, draw, max_iter, note):
         ||A E||^2 + alpha ||E||^2 = r^T K (K + alpha I)^-1 r <= ||r||^2,
 
     and of those with A^T A it is at most ||r||^2 / alpha. For alpha = 0 there is no such bound with A^T A;
-    then the residual alone is brought below `tol`.
+    then the residual alone is brought below `tol`. Nor is there a solution with A A^T, then, where rows
+    contradict each other: A^T A is for these.
 
     References: Z. Frangella, J. A. Tropp and M. Udell, "Randomized Nystrom preconditioning", 2021,
     arXiv:2110.02820.
     """
-    is_dual = A.shape[0] < A.shape[1] and A.sweeps_columns
-    system = Dual(A.T.tiled_by_rows(), Y, alpha) if is_dual else Primal(A.tiled_by_rows(), Y, alpha)
+    if A.shape[0] >= A.shape[1] or not A.sweeps_columns:
+        return _iterate(Primal(A.tiled_by_rows(), Y, alpha), tol, draw, max_iter, note)
+    found = _iterate(Dual(A.T.tiled_by_rows(), Y, alpha), tol, draw, max_iter, note)
+    accurate, steps = found[-2:]
+    if np.all(accurate | (alpha > 0)) or steps >= max_iter:
+        return found
+    found = _iterate(Primal(A.tiled_by_rows(), Y, alpha), tol, draw, max_iter - steps, note)
+    return *found[:-1], steps + found[-1]
+
+
+def _iterate(system, tol, draw, max_iter, note):
+    alpha = system.alpha
     precondition, largest = _nystrom(system.inner, draw(system.inner.shape[1]), alpha)
     Z, R = np.zeros_like(system.rhs), system.rhs.copy()
     aims, steps = np.ones(len(alpha)), 0
@@ -44,7 +57,8 @@ def nystrom_conjugate_gradients(A, Y, alpha, tol, draw, max_iter, note):
         left, first, of_system = column_norms(g), column_norms(rhs), column_norms(R)
         rounding = ROUNDING * _EPS * ((largest + alpha) * column_norms(Z) + column_norms(system.rhs))
         is_small = (of_system <= system.residual_allowed(Z, R, tol)) & (left <= tol * first)
-        accurate = is_small | (of_system <= rounding)
+        # Rounding is no excuse for what grows because there is no solution.
+        accurate = is_small | ((of_system <= rounding) & (left <= STALLED * first))
         if steps >= max_iter or np.all(accurate | (of_system > STALLED * before)):
             return B, g, rhs, accurate, steps
         # What the bound allows may be too much for the residual of the coefficients.
@@ -73,27 +87,33 @@ def _nystrom(M, S, alpha):
 
 
 def _descend(system, precondition, Z, R, tol, aims, floors, max_steps, note):
-    """``(correction of Z, steps)`` that leaves, of residuals R, `aims` times what is allowed, or `floors`."""
+    """``(correction of Z, steps)`` that leaves, of residuals R, `aims` times what is allowed, or `floors`.
+
+    Targets that are done, or whose residuals have not become less for many steps, stay where they are.
+    """
     alpha = system.alpha
     total, r, steps = np.zeros_like(Z), R.copy(), 0
     z = precondition(r)
     p, squares = z.copy(), np.einsum("ij,ij->j", r, z)
+    least, last = column_norms(R), np.zeros(len(alpha))
     while True:
         allowed, left = aims * system.residual_allowed(Z + total, r, tol), column_norms(r)
         if steps:
             note(float(np.max(np.divide(left, allowed, out=np.zeros(len(left)), where=allowed > 0))))
-        moves = left > np.maximum(allowed, floors)
+        last = np.where(left < least, steps, last)
+        least = np.minimum(left, least)
+        moves = (left > np.maximum(allowed, floors)) & (steps - last < _WINDOW) & (squares > 0)
         if steps >= max_steps or not np.any(moves):
             return total, steps
-        q = system.normal(p) + alpha * p
+        q = np.zeros_like(p)
+        q[:, moves] = system.normal(p[:, moves]) + alpha[moves] * p[:, moves]
         curvature = np.einsum("ij,ij->j", p, q)
         moves &= curvature > 0
         length = np.divide(squares, curvature, out=np.zeros(len(squares)), where=moves)
         total += length * p
         r -= length * q
         z = precondition(r)
-        # A target that is done, or whose curvature is rounding, stays where it is.
         now = np.where(moves, np.einsum("ij,ij->j", r, z), 0)
-        p = z + np.divide(now, squares, out=np.zeros(len(now)), where=moves & (squares > 0)) * p
+        p = z + np.divide(now, squares, out=np.zeros(len(now)), where=moves) * p
         squares = now
         steps += 1

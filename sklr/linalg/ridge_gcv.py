@@ -16,6 +16,7 @@ from ._left_out import (
     check_search,
     gram_of_rows,
     has_room_for_svd,
+    in_memory,
     inverse_of,
     is_interpolating,
     lowest_alpha,
@@ -65,7 +66,7 @@ def generalized_cross_validation(
     n_sketches : int, default=1
         Sketches that are averaged over.
     root_weight : array of shape (m,), default=None
-        The roots of the weights; None: all 1. Rows of weight zero are not counted in m.
+        The roots of the weights; None: all 1. m counts rows, not weights, without those of weight zero.
     has_intercept : bool, default=False
         Whether A and Y are centred; the intercept takes one degree of freedom more.
     gram : ndarray of shape (min(m, n), min(m, n)), default=None
@@ -128,6 +129,7 @@ def generalized_cross_validation(
     totals = [_Total(rows.n) for _ in sizes]
     with session(n_threads):
         if sketch_sizes is None:
+            A = in_memory(A, max_memory)
             totals[0].add(_member(A.astype(np.float64), Y, alphas, rows, max_memory, gram))
         else:
             stream = as_stream(rng)

@@ -11,6 +11,7 @@ from ._left_out import (
     check_search,
     gram_of_rows,
     has_room_for_svd,
+    in_memory,
     inverse_of,
     is_interpolating,
     lowest_alpha,
@@ -44,7 +45,8 @@ def leave_one_out(
         (y_i - yhat_i) / (1 - h_i),    h_i = a_i^T (A^T A + alpha I)^-1 a_i  [+ w_i / sum(w)]
 
     with what the regression on all rows predicts, yhat_i, and the leverage h_i, the part in brackets with
-    an intercept.
+    an intercept. Not where h_i = 1: a row that alone determines a coefficient, as a category that occurs once
+    does for alpha = 0, is not predicted by the others.
 
     Parameters
     ----------
@@ -107,6 +109,7 @@ def leave_one_out(
     check_room("The residuals of all rows and alphas", 16 * rows.n * alphas.size * Y.shape[1], max_memory)
     check_room("An eigendecomposition", 40 * q**2, max_memory)
     with session(n_threads):
+        A = in_memory(A, max_memory)
         if is_interpolating(A, rows):
             gram = gram if A.shape[0] < A.shape[1] else None
             residuals, dof, lowest = _left_out_dual(A, Y, alphas, rows, max_memory, gram)

@@ -386,6 +386,7 @@ def _judged(A, Y, alpha, tol, B, g, rhs, accurate, name, n_iter):
     left, first = column_norms(g), column_norms(rhs)
     norm, size = np.sqrt(A.squared_norm()), column_norms(B)
     rounding = ROUNDING * _EPS * (norm * (norm * size + column_norms(Y)) + alpha * size)
+    rounding += A.rounding_norm() * (norm * size + column_norms(Y))
     residual = np.divide(left, first, out=np.where(left > 0, np.inf, 0.0), where=first > 0)
     accurate = accurate & ((residual <= tol) | (left <= rounding))
     return _Found(B, residual, accurate, name, n_iter)

@@ -14,6 +14,11 @@ from sklr.base import level_of_caller, unchanged_on_error
 from sklr.linalg import centered, ridge, row_weighted, sketched_ridge
 from sklr.sketch import make_sketch
 
+# A column that is the same in so many rows, and has their value for a mean but for so many eps times the root
+# of the number of rows, is constant.
+_LEADING = 16
+_SUMMED = 10
+
 
 class RidgeBase(BaseEstimator):
     """Ridge regression of targets on an operand, for values of alpha and of the sketch size that are given.
@@ -82,6 +87,7 @@ class RidgeBase(BaseEstimator):
                 x_mean = X.column_means()
             else:
                 x_mean = X.astype(np.float64).rmatmat(sample_weight[:, None])[:, 0] / sample_weight.sum()
+            x_mean = _exact_where_constant(x_mean, X.first_rows(_LEADING), X.shape[0])
             y_mean = np.average(Y, axis=0, weights=sample_weight)
             A, Y = centered(X, x_mean), Y - y_mean
         if sample_weight is not None:
@@ -128,10 +134,16 @@ class RidgeBase(BaseEstimator):
         self.solver_, self.n_iter_ = solution.solver, max(solution.n_iter, 1)
         self.sketch_size_ = sketch_size
         if not solution.converged:
+            residual = np.max(solution.residual)
+            what = f"the relative residual is {residual:.2g}"
+            if residual <= self.tol:
+                what += (
+                    ", but that does not tell how accurate the coefficients are: alpha is too small for that"
+                )
+            other = "" if solution.solver == "exact" else " solver='exact',"
             warnings.warn(
                 f"solver={solution.solver!r} has not reached tol={self.tol:.3g} after {solution.n_iter} "
-                f"steps: the relative residual is {np.max(solution.residual):.2g}. Use "
-                "a larger max_iter or tol, solver='exact', or scale the columns of X.",
+                f"steps: {what}. Use a larger max_iter, tol or alpha,{other} or scale the columns of X.",
                 ConvergenceWarning,
                 stacklevel=level_of_caller(),
             )
@@ -140,6 +152,17 @@ class RidgeBase(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _exact_where_constant(mean, rows, m):
+    """The means with those of constant columns as they are, not as m additions leave them.
+
+    What centring would leave of such a column is rounding error, and a matrix of nothing but rounding errors
+    has no scale beside which they are small.
+    """
+    value = rows[0].astype(np.float64)
+    is_near = np.abs(mean - value) <= _SUMMED * np.sqrt(m) * np.finfo(np.float64).eps * np.abs(value)
+    return np.where(is_near & np.all(rows == rows[0], axis=0), value, mean)
 
 
 def check_alphas(name, alphas):

@@ -123,6 +123,10 @@ class FixedRidge(RidgeBase):
         self._check_parameters()
         if self.sketch_size is not None:
             raise ValueError("plan is for plain ridge regression: set sketch_size=None.")
+        if np.size(self.alpha) not in (1, n_targets):
+            raise ValueError(
+                f"alpha has {np.size(self.alpha)} entries: pass n_targets={np.size(self.alpha)}."
+            )
         A = validate_operand(clone(self), X, reset=True)  # the clone gets the names
         return plan_ridge(
             A,

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklr._backend import Operand, RowChunks, Transposed, session
 from sklr.base import draw_seed, level_of_caller
 from sklr.linalg import generalized_cross_validation, leave_one_out
-from sklr.linalg._left_out import check_room
+from sklr.linalg._left_out import check_room, in_memory
 from sklr.linalg._ridge_equations import smaller_gram
 from sklr.linalg.plan import MAX_MEMORY
 from sklr.sketch import CountSketch, RowSampling, make_sketch
@@ -108,7 +108,9 @@ class RidgeSearch(RidgeBase):
             "max_memory": self.max_memory,
         }
         if self.sketch_sizes is None:
-            check_room("An eigendecomposition", 48 * min(A.shape) ** 2, self.max_memory)
+            per_entry = 48 if self.cv is None else 24  # the eigenvectors, or a tridiagonal form
+            check_room("Leaving rows out", per_entry * min(A.shape) ** 2, self.max_memory)
+            A = in_memory(A, self.max_memory)
             grid.gram = options["gram"] = smaller_gram(A)
         if self.sketch_sizes is None and self.cv is None:
             found = [leave_one_out(A, Y, grid.alphas, **options)]
@@ -224,6 +226,11 @@ class RidgeSearch(RidgeBase):
         super()._check_parameters()
         check_alphas("alphas", self.alphas)
         is_int = isinstance(self.cv, Integral) and not isinstance(self.cv, bool)
+        if isinstance(self.cv, type):
+            name = self.cv.__name__
+            raise TypeError(
+                f"cv must be None, 'gcv', an int or a splitter, got the class {name}: use {name}()."
+            )
         if isinstance(self.cv, str) and self.cv != "gcv" or is_int and self.cv < 2:
             raise ValueError(f"cv must be None, 'gcv', an int of at least 2 or a splitter, got {self.cv!r}.")
         if not (self.cv is None or is_int or isinstance(self.cv, str)) and (
@@ -269,7 +276,7 @@ class _Grid:
 
     def add(self, parts, errors):
         """Take the scores of the next candidate, on each of some parts of the rows, and its errors."""
-        self._scores.append(np.nan_to_num(np.array(parts, dtype=np.float64), nan=-np.inf))
+        self._scores.append(np.array(parts, dtype=np.float64))
         self._errors.append(errors)
 
     @property
@@ -280,15 +287,16 @@ class _Grid:
     def choose(self, per_target):
         """Set the best candidate, the first one of equals; or the best alpha of each target."""
         scores = np.array([scores.mean(axis=0) for scores in self._scores])
+        scores[np.isnan(scores)] = -np.inf
         if not per_target:
             scores = scores.mean(axis=1, keepdims=True)
         best = scores.argmax(axis=0)
         found = scores[best, np.arange(len(best))]
         if not np.isfinite(found).all():
             raise ValueError(
-                "No candidate has a finite score: every fit interpolates the rows, so that nothing is known "
-                "of others, or the scorer returned NaN. Use larger alphas, other sketch_sizes or an "
-                "integer cv."
+                "No candidate has a finite score: a row alone determines a coefficient, so that others say "
+                "nothing of it, the squares of y are too large, or the scorer returned NaN. Use larger "
+                "alphas, other sketch_sizes, an integer cv or another unit of y."
             )
         errors = np.array([self._errors[i] for i in best])
         if per_target:
@@ -315,7 +323,8 @@ class _Grid:
             table |= {f"split{i}_test_score": part for i, part in enumerate(parts.T)}
             table["std_test_score"] = parts.std(axis=1)
         table["mean_test_score"] = self.mean_scores
-        table["rank_test_score"] = rankdata(-self.mean_scores, method="min").astype(np.int32)
+        worst_last = np.where(np.isnan(self.mean_scores), np.inf, -self.mean_scores)
+        table["rank_test_score"] = rankdata(worst_last, method="min").astype(np.int32)
         return table | self.columns
 
 
@@ -336,7 +345,13 @@ class _Scores:
         if not np.isfinite(predicted).all():
             return np.full(targets.shape[1] if self._per_target else 1, np.nan)
         if self._classifier is not None:
-            return [self._scorer(_Decided(self._classifier), predicted, y, **extra)]
+            try:
+                return [self._scorer(_Decided(self._classifier), predicted, y, **extra)]
+            except AttributeError as error:
+                raise ValueError(
+                    f"scoring={self._scorer!r} asks for what these classifiers do not have: they have labels "
+                    "and a decision function, no probabilities. Use a score of one of these."
+                ) from error
         model = _Predicted()
         if self._per_target:
             return [

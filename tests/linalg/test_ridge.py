@@ -324,6 +324,17 @@ def test_iteration_in_float32_is_refined(alpha, shape, matrix):
     assert worst(result.coef, lapack(X.astype(np.float64), Y, alpha)) < 1e-6
 
 
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_iteration_where_rows_contradict_each_other(scale):
+    """Equations without a solution, of which a thousand steps make coefficients of 1e17."""
+    rng = np.random.default_rng(0)
+    X, Y = scale * rng.standard_normal((60, 400)), rng.standard_normal((60, 2))
+    X[0] = X[1]
+    result = ridge(X, Y, 0.0, solver="iterative", rng=0)
+    assert result.converged and result.n_iter < 600
+    assert np.max(np.abs(result.coef - lapack(X, Y, 0.0))) < 1e-6
+
+
 def test_a_slow_iteration_gives_way(matrix, monkeypatch):
     """Thousands of steps, or no answer, where a factor was to be had."""
     X = matrix(300, 300, np.geomspace(1, 1e-3, 300))

@@ -336,3 +336,39 @@ def test_the_plan_can_be_printed(data):
     assert "cholesky" in text and "exact" in text
     with pytest.raises(ValueError, match="plan is for plain ridge"):
         SketchedRidge(sketch_size=5).plan(X)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csc_array])
+@pytest.mark.parametrize("value", [0.1, 1e6 / 3, -7.7e-5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_constants_that_addition_rounds(weighted, value, form, data, recwarn):
+    """The rounding error of a mean, taken for data: coefficients of 1e26 where all columns are constant."""
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(10_001) + 5
+    weight = rng.random(10_001) if weighted else None
+    constant = np.full((10_001, 3), value)
+    beside = np.hstack([constant, rng.standard_normal((10_001, 2))])
+    for alpha in (0.0, 1.0):
+        model = SketchedRidge(alpha).fit(form(constant), y, weight)
+        np.testing.assert_allclose(model.coef_, 0, atol=1e-12)
+        np.testing.assert_allclose(model.predict(form(constant[:2])), np.average(y, weights=weight))
+        model = SketchedRidge(alpha).fit(form(beside), y, weight)
+        np.testing.assert_allclose(model.coef_[:3] * value, 0, atol=1e-8)
+        expected = Ridge(alpha).fit(beside[:, 3:], y, weight).coef_
+        np.testing.assert_allclose(model.coef_[3:], expected, atol=1e-8)
+    assert not recwarn.list
+
+
+def test_the_plan_of_a_penalty_for_each_target(data):
+    """An error about a parameter that the user does not know."""
+    X, _, _ = data
+    assert SketchedRidge([1.0, 2.0, 3.0]).plan(X, n_targets=3).solver
+    with pytest.raises(ValueError, match="alpha has 3 entries: pass n_targets=3"):
+        SketchedRidge([1.0, 2.0, 3.0]).plan(X)
+
+
+def test_weights_that_add_up_to_infinity(data):
+    """An error that blames X."""
+    X, Y, weight = data
+    with pytest.raises(ValueError, match="sample_weight adds up to infinity"):
+        SketchedRidge().fit(X, Y, weight * 1e308)

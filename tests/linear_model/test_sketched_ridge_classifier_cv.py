@@ -152,7 +152,7 @@ def test_a_score_of_probabilities_is_refused(digits):
     """Decisions that are taken for probabilities."""
     X, y, _ = take(digits, 2)
     model = SketchedRidgeClassifierCV(scoring="neg_log_loss")
-    with pytest.raises(AttributeError, match="predict_proba"):
+    with pytest.raises(ValueError, match="log_loss.* no probabilities"):
         model.fit(X, y)
     assert set(vars(model)) == set(model.get_params())
 

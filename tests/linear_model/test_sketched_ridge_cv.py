@@ -510,7 +510,7 @@ def test_a_path_equals_direct_fits(parameters, sizes, weighted, data, solved):
 def test_a_path_of_vectors_and_other_parameters(data, solved):
     """One alpha for each target taken for a list of candidates; other parameters that are shared."""
     X, Y, _ = data
-    candidates = [{"alpha": [0.1, 1.0, 10.0]}, {"alpha": 2.0}, {"fit_intercept": False}, {"alpha": 5}]
+    candidates = [{"alpha": np.array([0.1, 1.0, 10.0])}, {"alpha": 2.0}, {"fit_intercept": False}, {"alpha": 5}]
     path = list(SketchedRidge().fit_path(X, Y, candidates))
     assert len(solved) == 3  # 2.0 and 5 together
     for fitted, candidate in zip(path, candidates, strict=True):
@@ -778,3 +778,29 @@ def test_r2_of_what_is_left_out(data):
     X, Y, _ = data
     model = SketchedRidgeCV([2.0], scoring="r2").fit(X, Y)
     assert model.best_score_ == pytest.approx(r2_score(Y, left_out(X, Y, 2.0)))
+
+
+def test_failed_scores_do_not_win(data):
+    """A score of minus infinity that is taken for a number, or a class of splitters for a splitter."""
+    X, Y, _ = data
+    with pytest.raises(ValueError, match="No candidate has a finite score"):
+        SketchedRidgeCV(scoring=lambda estimator, X, y: -np.inf).fit(X, Y)
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="the squares of y are too large"):
+        SketchedRidgeCV().fit(X, Y * 1e180)
+    with pytest.raises(TypeError, match=r"got the class KFold: use KFold\(\)"):
+        SketchedRidgeCV(cv=KFold).fit(X, Y)
+
+
+def test_wide_chunks_are_searched_in_memory(data):
+    """A refusal of what SketchedRidge fits, or a copy beyond `max_memory`."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((12, 500)), rng.standard_normal(12)
+    chunks = RowChunks(lambda: iter(np.array_split(X, 3)), X.shape, X.dtype)
+    for cv in (None, "gcv"):
+        found, expected = (SketchedRidgeCV(cv=cv).fit(A, y) for A in (chunks, X))
+        np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-12)
+        np.testing.assert_allclose(
+            found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+        )
+    with pytest.raises(ValueError, match="A copy of the chunks would need"):
+        SketchedRidgeCV(max_memory=20_000).fit(chunks, y)

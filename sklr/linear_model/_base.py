@@ -119,8 +119,8 @@ class RidgeBase(BaseEstimator):
             size = max(int(np.ceil(size * length)), 1)
         if size > length:
             raise ValueError(
-                f"sketch_size={size} is larger than the {length} {self.axis}: that is no sketch. Use at most "
-                f"{length}, or None."
+                f"A sketch size of {size} is larger than the {length} {self.axis}: that is no sketch. Use at "
+                f"most {length}, or None."
             )
         return int(size)
 

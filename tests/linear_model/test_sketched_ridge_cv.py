@@ -510,7 +510,12 @@ def test_a_path_equals_direct_fits(parameters, sizes, weighted, data, solved):
 def test_a_path_of_vectors_and_other_parameters(data, solved):
     """One alpha for each target taken for a list of candidates; other parameters that are shared."""
     X, Y, _ = data
-    candidates = [{"alpha": np.array([0.1, 1.0, 10.0])}, {"alpha": 2.0}, {"fit_intercept": False}, {"alpha": 5}]
+    candidates = [
+        {"alpha": np.array([0.1, 1.0, 10.0])},
+        {"alpha": 2.0},
+        {"fit_intercept": False},
+        {"alpha": 5},
+    ]
     path = list(SketchedRidge().fit_path(X, Y, candidates))
     assert len(solved) == 3  # 2.0 and 5 together
     for fitted, candidate in zip(path, candidates, strict=True):

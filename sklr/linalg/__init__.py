@@ -8,6 +8,7 @@ from .gram import GramPrecisionError, gram_svd
 from .krylov import krylov_svd
 from .operand import RowChunks, as_operand, centered, row_weighted, scaled
 from .orthogonalize import orthonormalize
+from .pivoting import ColumnSelection, pivoted_columns
 from .plan import LowRankPlan, plan_low_rank
 from .rangefinder import find_range
 from .rank import rank_rule
@@ -23,6 +24,7 @@ from .svd import truncated_svd
 from .updating import UpdatableSVD
 
 __all__ = [
+    "ColumnSelection",
     "FrequentDirections",
     "GramPrecisionError",
     "LeftOut",
@@ -44,6 +46,7 @@ __all__ = [
     "krylov_svd",
     "leave_one_out",
     "orthonormalize",
+    "pivoted_columns",
     "plan_low_rank",
     "plan_ridge",
     "rank_rule",

@@ -100,6 +100,7 @@ def check_search(A, Y, alphas, root_weight, has_intercept):
 
 
 def check_room(what, n_bytes, max_memory):
+    """Raise if `n_bytes` are more than `max_memory`."""
     if n_bytes > max_memory:
         raise ValueError(
             f"{what} would need {n_bytes / 2**20:.3g} MiB, max_memory is {max_memory / 2**20:.3g} MiB. Use "
@@ -139,9 +140,9 @@ def lowest_alpha(w, alphas):
     return known if w[-1] > 0 else 1.0  # nothing is fitted, whatever alpha is
 
 
-def in_memory(A, max_memory):
-    """A, or a copy of it if it arrives in chunks that would have to be swept by columns."""
-    if A.container != "chunks" or A.shape[0] > A.shape[1]:
+def with_columns_swept(A, max_memory):
+    """A, or a copy of it if it arrives in chunks of rows, which cannot be swept by columns."""
+    if A.container != "chunks":
         return A
     check_room("A copy of the chunks", A.dtype.itemsize * A.shape[0] * A.shape[1], max_memory)
     return A.held(A.dtype)

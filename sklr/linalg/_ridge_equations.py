@@ -78,7 +78,7 @@ class Primal(System):
         return np.minimum(np.minimum(tol * size, np.sqrt(tol * loss)), by_residual), _EPS * added
 
     def residual_allowed(self, Z, r, tol):
-        """How long residuals r may be for errors that `tol` of `ridge` allows; but by a bound."""
+        """How long residuals r may be for errors, bounded by them, that `tol` of `ridge` allows."""
         fitted, first = np.einsum("ij,ij->j", Z, self.rhs), column_norms(self.rhs)
         missed = np.einsum("ij,ij->j", Z, r)
         loss = np.einsum("ij,ij->j", self.Y, self.Y) - fitted - missed

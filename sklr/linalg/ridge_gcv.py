@@ -16,10 +16,10 @@ from ._left_out import (
     check_search,
     gram_of_rows,
     has_room_for_svd,
-    in_memory,
     inverse_of,
     is_interpolating,
     lowest_alpha,
+    with_columns_swept,
 )
 from .plan import MAX_MEMORY
 
@@ -129,7 +129,8 @@ def generalized_cross_validation(
     totals = [_Total(rows.n) for _ in sizes]
     with session(n_threads):
         if sketch_sizes is None:
-            A = in_memory(A, max_memory)
+            if is_interpolating(A, rows):
+                A = with_columns_swept(A, max_memory)
             totals[0].add(_member(A.astype(np.float64), Y, alphas, rows, max_memory, gram))
         else:
             stream = as_stream(rng)

@@ -11,10 +11,10 @@ from ._left_out import (
     check_search,
     gram_of_rows,
     has_room_for_svd,
-    in_memory,
     inverse_of,
     is_interpolating,
     lowest_alpha,
+    with_columns_swept,
 )
 from .plan import MAX_MEMORY
 
@@ -109,8 +109,8 @@ def leave_one_out(
     check_room("The residuals of all rows and alphas", 16 * rows.n * alphas.size * Y.shape[1], max_memory)
     check_room("An eigendecomposition", 40 * q**2, max_memory)
     with session(n_threads):
-        A = in_memory(A, max_memory)
         if is_interpolating(A, rows):
+            A = with_columns_swept(A, max_memory)
             gram = gram if A.shape[0] < A.shape[1] else None
             residuals, dof, lowest = _left_out_dual(A, Y, alphas, rows, max_memory, gram)
         else:

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklr._backend import Operand, RowChunks, Transposed, session
 from sklr.base import draw_seed, level_of_caller
 from sklr.linalg import generalized_cross_validation, leave_one_out
-from sklr.linalg._left_out import check_room, in_memory
+from sklr.linalg._left_out import check_room, with_columns_swept
 from sklr.linalg._ridge_equations import smaller_gram
 from sklr.linalg.plan import MAX_MEMORY
 from sklr.sketch import CountSketch, RowSampling, make_sketch
@@ -110,7 +110,8 @@ class RidgeSearch(RidgeBase):
         if self.sketch_sizes is None:
             per_entry = 48 if self.cv is None else 24  # the eigenvectors, or a tridiagonal form
             check_room("Leaving rows out", per_entry * min(A.shape) ** 2, self.max_memory)
-            A = in_memory(A, self.max_memory)
+            if A.shape[0] < A.shape[1]:
+                A = with_columns_swept(A, self.max_memory)
             grid.gram = options["gram"] = smaller_gram(A)
         if self.sketch_sizes is None and self.cv is None:
             found = [leave_one_out(A, Y, grid.alphas, **options)]
@@ -132,9 +133,8 @@ class RidgeSearch(RidgeBase):
         left, true = targets.reshape(len(targets), -1)[counts], y[counts]
         for part in found:
             for residuals in part.residuals:
-                errors = np.full(targets.reshape(len(targets), -1).shape, np.nan)
-                errors[counts] = residuals
-                grid.add([scores(true, left, left - residuals, left_weight)], errors)
+                grid.add([scores(true, left, left - residuals, left_weight)], residuals)
+        grid.rows = counts
         grid.columns["degrees_of_freedom"] = np.concatenate([part.degrees_of_freedom for part in found])
         if self.sketch_sizes is not None and self.n_sketches > 1 and self.scoring is None:
             total = len(left) if weight is None else weight.sum()
@@ -189,7 +189,10 @@ class RidgeSearch(RidgeBase):
         sizes = [None] if self.sketch_sizes is None else self.sketch_sizes
         candidates = [{"sketch_size": size, "alpha": alpha} for size, alpha in product(sizes, grid.alphas)]
         found = [[] for _ in candidates]
-        errors = np.full((len(candidates), len(targets), targets.reshape(len(targets), -1).shape[1]), np.nan)
+        # Classifiers have no use for the errors of all candidates.
+        keeps = not is_classifier(self)
+        n_targets = targets.reshape(len(targets), -1).shape[1]
+        errors = np.full((len(candidates), len(targets), n_targets), np.nan) if keeps else None
         splits = list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
         if not splits or not all(len(split) == 2 and len(split[0]) and len(split[1]) for split in splits):
             raise ValueError(
@@ -208,9 +211,10 @@ class RidgeSearch(RidgeBase):
             for i, fitted in enumerate(path):
                 predicted = fitted.predict(X_test).reshape(true.shape)
                 found[i].append(scores(_safe_indexing(y, test), true, predicted, unseen))
-                errors[i, test] = true - predicted
-        for parts, missed in zip(found, errors, strict=True):
-            grid.add(parts, missed)
+                if keeps:
+                    errors[i, test] = true - predicted
+        for i, parts in enumerate(found):
+            grid.add(parts, errors[i] if keeps else None)
 
     # -- parameters -------------------------------------------------------------------------------
 
@@ -267,11 +271,14 @@ class RidgeSearch(RidgeBase):
 
 
 class _Grid:
-    """Candidates, sketch size by sketch size, with their scores and the errors of their predictions."""
+    """Candidates, sketch size by sketch size, with their scores and the errors of their predictions.
+
+    `rows` are those that the errors are of.
+    """
 
     def __init__(self, alphas, sizes):
         self.alphas, self.sizes = alphas, sizes
-        self.columns, self.gram = {}, None
+        self.columns, self.gram, self.rows = {}, None, slice(None)
         self._scores, self._errors = [], []
 
     def add(self, parts, errors):
@@ -298,13 +305,12 @@ class _Grid:
                 "nothing of it, the squares of y are too large, or the scorer returned NaN. Use larger "
                 "alphas, other sketch_sizes, an integer cv or another unit of y."
             )
-        errors = np.array([self._errors[i] for i in best])
         if per_target:
             self.best_alpha, self.best_score = self.alphas[best % len(self.alphas)], found
-            self.errors = errors[np.arange(len(best)), :, np.arange(len(best))].T
+            self.best_errors = np.column_stack([self._errors[i][:, j] for j, i in enumerate(best)])
         else:
             self.best_alpha, self.best_score = float(self.alphas[best[0] % len(self.alphas)]), float(found[0])
-            self.errors = errors[0]
+            self.best_errors = self._errors[best[0]]
         self.best_size = self.sizes[best[0] // len(self.alphas)]
 
     def table(self):

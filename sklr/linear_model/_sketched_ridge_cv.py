@@ -228,7 +228,9 @@ class SketchedRidgeCV(Regressor, RidgeSearch):
 
     def _fit_operand(self, A, Y, sample_weight, X, y):
         grid = super()._fit_operand(A, Y, sample_weight, X, y)
-        self.cv_residuals_ = grid.errors.reshape(Y.shape)
+        residuals = np.full((len(Y), grid.best_errors.shape[1]), np.nan)
+        residuals[grid.rows] = grid.best_errors
+        self.cv_residuals_ = residuals.reshape(Y.shape)
         self._weight = sample_weight
 
     def _check_parameters(self):

@@ -391,6 +391,19 @@ def test_every_verb(container, shape, dtype, chain, density, width, n_threads, s
     assert is_untouched
 
 
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_first_rows(container):
+    """Rows of another place, or of the transposed matrix; more of them than there are."""
+    rng = np.random.default_rng(0)
+    A = entries((40, 7), "float64", rng, 0.6)
+    for operand, array in ((as_operand(CONTAINERS[container](A, rng)), A), (centered(A), A - A.mean(axis=0))):
+        for X, exact in ((operand, array), (operand.T, array.T)):
+            rows = X.first_rows(5)
+            assert 1 <= len(rows) <= 5
+            np.testing.assert_allclose(rows, exact[: len(rows)], atol=1e-12)
+    assert len(as_operand(A).first_rows(100)) == 40
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
     "container", ["C order", "Fortran order", "mapped", "csr_array", "csc_array", "chunks"]

@@ -796,16 +796,27 @@ def test_failed_scores_do_not_win(data):
         SketchedRidgeCV(cv=KFold).fit(X, Y)
 
 
-def test_wide_chunks_are_searched_in_memory(data):
-    """A refusal of what SketchedRidge fits, or a copy beyond `max_memory`."""
+@pytest.mark.parametrize("shape", [(12, 500), (12, 12), (13, 12), (20, 14)])
+def test_wide_chunks_are_searched_in_memory(shape):
+    """A refusal of what SketchedRidge fits, above all where the rows that count are just interpolated."""
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((12, 500)), rng.standard_normal(12)
+    X, y, weight = rng.standard_normal(shape), rng.standard_normal(shape[0]), rng.random(shape[0])
+    weight[: max(shape[0] - 15, 0)] = 0
     chunks = RowChunks(lambda: iter(np.array_split(X, 3)), X.shape, X.dtype)
     for cv in (None, "gcv"):
-        found, expected = (SketchedRidgeCV(cv=cv).fit(A, y) for A in (chunks, X))
+        found, expected = (SketchedRidgeCV(cv=cv).fit(A, y, weight) for A in (chunks, X))
         np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-12)
         np.testing.assert_allclose(
             found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
         )
+        np.testing.assert_allclose(found.cv_residuals_, expected.cv_residuals_)
+        assert np.isnan(found.cv_residuals_).sum() == np.sum(weight == 0)
+
+
+def test_chunks_that_cannot_be_copied():
+    """A copy beyond `max_memory`."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((12, 500)), rng.standard_normal(12)
+    chunks = RowChunks(lambda: iter(np.array_split(X, 3)), X.shape, X.dtype)
     with pytest.raises(ValueError, match="A copy of the chunks would need"):
         SketchedRidgeCV(max_memory=20_000).fit(chunks, y)

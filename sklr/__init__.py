@@ -9,7 +9,7 @@ import importlib
 __version__ = "0.1.0.dev0"  # stands here only; the build reads it from this line
 
 # Public subpackages, and the subpackage of every public estimator. A new one joins by a word or a row.
-_SUBPACKAGES = ("decomposition", "linalg", "linear_model", "sketch", "testing")
+_SUBPACKAGES = ("decomposition", "feature_selection", "linalg", "linear_model", "sketch", "testing")
 _ESTIMATORS = {
     "RandomizedLowRank": "decomposition",
     "SketchedRidge": "linear_model",

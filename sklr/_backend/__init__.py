@@ -1,7 +1,7 @@
 """The backend: random streams, threads, and matrices as tiles. Private; `sklr.linalg` is the public door."""
 
 from .chunks import RowChunks
-from .containers import as_operand, centered, row_weighted, scaled
+from .containers import as_operand, centered, is_streamed, row_weighted, scaled
 from .dtypes import compute_dtype
 from .operands import Operand, RangeError, Transposed
 from .streams import Stream, as_stream
@@ -19,6 +19,7 @@ __all__ = [
     "check_n_threads",
     "compute_dtype",
     "cpu_count",
+    "is_streamed",
     "ordered",
     "row_weighted",
     "scaled",

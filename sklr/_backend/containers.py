@@ -226,6 +226,14 @@ class ChunkOperand(_Source):
         )
 
 
+def is_streamed(X):
+    """Whether X is for operands alone: chunks, an operand, or a memory-mapped array, which is not to be read
+    by a check of its own."""
+    return isinstance(X, (RowChunks, Operand, Transposed)) or (
+        isinstance(X, np.ndarray) and mapping_of(X)[1] is not None
+    )
+
+
 def as_operand(X, name="X"):
     """Wrap a matrix for the verbs; nothing is copied or read.
 

@@ -406,6 +406,32 @@ class Operand(ABC):
         self._source._end_sweep()
         return rows
 
+    def take_rows(self, indices, n_threads=None):
+        """Rows as an ndarray of shape (k, n), in the order of `indices`. One pass."""
+        indices = _checked_indices(indices, self.shape[0], "row")
+        out = np.empty((len(indices), self.shape[1]), dtype=self.dtype)
+
+        def compute(lo, hi, tile):
+            here = np.flatnonzero((indices >= lo) & (indices < hi))
+            if here.size:
+                out[here] = tile.take_rows(indices[here] - lo)
+
+        with session(n_threads):
+            self._each(compute)
+        return out
+
+    def take_columns(self, indices, n_threads=None):
+        """Columns as an ndarray of shape (m, k), in the order of `indices`. One pass."""
+        indices = _checked_indices(indices, self.shape[1], "column")
+        out = np.empty((self.shape[0], len(indices)), dtype=self.dtype)
+
+        def compute(lo, hi, tile):
+            out[lo:hi] = tile.take_columns(indices)
+
+        with session(n_threads):
+            self._each(compute)
+        return out
+
     def row_blocks(self):
         """The rows as dense arrays, a few megabytes each, one after the other. One pass, not in parallel."""
         self._source.counter.n_passes += 1
@@ -497,6 +523,13 @@ class Operand(ABC):
 
     def _unshifted(self):
         return self
+
+
+def _checked_indices(indices, size, what):
+    indices = np.asarray(indices, dtype=np.intp)
+    if indices.size and not 0 <= indices.min() <= indices.max() < size:
+        raise IndexError(f"{what} indices must be from 0 to {size - 1}, got {indices.min()}..{indices.max()}.")
+    return indices
 
 
 def _add_column_sums(lo, hi, tile, out):
@@ -700,6 +733,14 @@ class Transposed:
         """The first rows; see `Operand.first_rows`. Here it is a pass."""
         n_rows = min(n_rows, self.shape[0])
         return self._base.matmat(np.eye(self._base.shape[1], n_rows)).T
+
+    def take_rows(self, indices, n_threads=None):
+        """Rows as an ndarray; see `Operand.take_columns`."""
+        return self._base.take_columns(indices, n_threads).T
+
+    def take_columns(self, indices, n_threads=None):
+        """Columns as an ndarray; see `Operand.take_rows`."""
+        return self._base.take_rows(indices, n_threads).T
 
     def normal_matmat(self, Z, n_threads=None):
         """``B (B^T Z)`` in two passes."""

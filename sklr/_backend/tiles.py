@@ -120,6 +120,14 @@ class DenseTile:
         """The tile as an ndarray."""
         return self.array
 
+    def take_rows(self, indices):
+        """Some rows as an ndarray."""
+        return self.array[indices]
+
+    def take_columns(self, indices):
+        """Some columns as an ndarray."""
+        return self.array[:, indices]
+
     def pieces(self):
         """``(lo, hi, tile)`` of consecutive rows, small enough to be made dense."""
         yield 0, self.array.shape[0], self
@@ -261,23 +269,37 @@ class SparseTile:
         D = self._scaled_matrix().toarray()
         return D if self.left is None else D - np.outer(self.left, self.right)
 
+    def take_rows(self, indices):
+        """Some rows as an ndarray."""
+        return self._rows(indices).dense()
+
+    def take_columns(self, indices):
+        """Some columns as an ndarray."""
+        return SparseTile(
+            self.matrix[:, indices],
+            self.row_scale,
+            None if self.column_scale is None else self.column_scale[indices],
+            self.left,
+            None if self.right is None else self.right[indices],
+        ).dense()
+
     def pieces(self):
         """``(lo, hi, tile)`` of consecutive rows, small enough to be made dense."""
         rows, n = self.matrix.shape
         step = max(TILE_BYTES // (n * self.matrix.dtype.itemsize), 1)
         for lo in range(0, rows, step):
             hi = min(lo + step, rows)
-            yield (
-                lo,
-                hi,
-                SparseTile(
-                    self.matrix[lo:hi],
-                    None if self.row_scale is None else self.row_scale[lo:hi],
-                    self.column_scale,
-                    None if self.left is None else self.left[lo:hi],
-                    self.right,
-                ),
-            )
+            yield lo, hi, self._rows(slice(lo, hi))
+
+    def _rows(self, rows):
+        """Some rows, a slice or indices, as a tile."""
+        return SparseTile(
+            self.matrix[rows],
+            None if self.row_scale is None else self.row_scale[rows],
+            self.column_scale,
+            None if self.left is None else self.left[rows],
+            self.right,
+        )
 
     def dense_pieces(self):
         """``(lo, hi, ndarray)`` of the same rows."""

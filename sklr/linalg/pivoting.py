@@ -161,13 +161,22 @@ def _by_qr(B, k, dtype):
 
 def _by_lu(B, k, dtype):
     """The first k pivots of LU of B^T, and (L_2 L_1^-1)^T in the order of the columns."""
-    (factor,) = linalg.get_lapack_funcs(("getrf",), (B,))  # a pivot of zero is no matter for a warning here
-    LU, swaps, _ = factor(B.T, overwrite_a=True)
-    order = np.arange(B.shape[1])
-    for i, j in enumerate(swaps):
-        order[i], order[j] = order[j], order[i]
+    LU, order = pivoted_lu(B.T)
     r = _rank(np.abs(np.diag(LU))[:k], B.shape[1], dtype)
     return _arranged(order, r, _solved(LU[:r, :r], LU[r:, :r].T, lower=True, unit_diagonal=True, trans="T"))
+
+
+def pivoted_lu(V):
+    """``(LU, order)`` of V, which is overwritten: `order[:k]` are the rows that partial pivoting takes.
+
+    For an orthonormal V of k columns these rows are the interpolation points of DEIM.
+    """
+    (factor,) = linalg.get_lapack_funcs(("getrf",), (V,))  # a pivot of zero is no matter for a warning here
+    LU, swaps, _ = factor(V, overwrite_a=True)
+    order = np.arange(len(V))
+    for i, j in enumerate(swaps):
+        order[i], order[j] = order[j], order[i]
+    return LU, order
 
 
 def _solved(T, X, **kind):

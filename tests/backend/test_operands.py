@@ -247,6 +247,11 @@ def sketches(m):
     }
 
 
+def some(size):
+    """Indices out of order, one of them twice."""
+    return np.array([size - 1, 0, size // 2, 0])
+
+
 def verbs(operand, Z, Y, n_threads=None, can_retile=True):
     """The results of all verbs, by name."""
     product, squares = operand.residual_rmatmat(Z, Y, n_threads=n_threads)
@@ -260,6 +265,8 @@ def verbs(operand, Z, Y, n_threads=None, can_retile=True):
         "squared_norm": np.float64(operand.squared_norm(n_threads=n_threads)),
         "column_squared_norms": operand.column_squared_norms(n_threads=n_threads),
         "toarray": operand.toarray(n_threads=n_threads),
+        "take_rows": operand.take_rows(some(operand.shape[0]), n_threads=n_threads),
+        "take_columns": operand.take_columns(some(operand.shape[1]), n_threads=n_threads),
     }
     for name, S in sketches(operand.shape[0]).items():
         results[f"sketch {name}"] = operand.sketch(S, n_threads=n_threads)
@@ -307,6 +314,8 @@ def check_verbs(case, rng, width, n_threads):
             np.sum(m * EPS * absR**2 + 2 * error_of_R * absR + error_of_R**2, axis=0),
         ),
         "toarray": (A, E),
+        "take_rows": (A[some(m)], E[some(m)]),
+        "take_columns": (A[:, some(n)], E[:, some(n)]),
         "tiled_by_rows": (A, E),
         # These are sums in float64, whatever the dtype of the matrix.
         "column_means": (A.mean(axis=0), np.mean(m * EPS * B + E, axis=0)),

@@ -1,0 +1,3 @@
+"""Features that stand for all others."""
+
+__all__ = []

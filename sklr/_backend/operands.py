@@ -528,7 +528,7 @@ class Operand(ABC):
 def _checked_indices(indices, size, what):
     indices = np.asarray(indices, dtype=np.intp)
     if indices.size and not 0 <= indices.min() <= indices.max() < size:
-        raise IndexError(f"{what} indices must be from 0 to {size - 1}, got {indices.min()}..{indices.max()}.")
+        raise IndexError(f"{what} indices must be in 0..{size - 1}, got {indices.min()}..{indices.max()}.")
     return indices
 
 

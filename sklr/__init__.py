@@ -11,11 +11,15 @@ __version__ = "0.1.0.dev0"  # stands here only; the build reads it from this lin
 # Public subpackages, and the subpackage of every public estimator. A new one joins by a word or a row.
 _SUBPACKAGES = ("decomposition", "feature_selection", "linalg", "linear_model", "sketch", "testing")
 _ESTIMATORS = {
+    "CURDecomposition": "decomposition",
+    "CURSelector": "feature_selection",
     "RandomizedLowRank": "decomposition",
+    "EmpiricalInterpolation": "feature_selection",
     "SketchedRidge": "linear_model",
     "SketchedRidgeCV": "linear_model",
     "SketchedRidgeClassifier": "linear_model",
     "SketchedRidgeClassifierCV": "linear_model",
+    "SuccessiveProjection": "decomposition",
 }
 
 __all__ = [*_SUBPACKAGES, *_ESTIMATORS, "__version__"]

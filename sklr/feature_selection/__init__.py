@@ -1,3 +1,6 @@
 """Features that stand for all others."""
 
-__all__ = []
+from ._cur_selector import CURSelector
+from ._empirical_interpolation import EmpiricalInterpolation
+
+__all__ = ["CURSelector", "EmpiricalInterpolation"]

@@ -2,14 +2,24 @@
 
 from ._left_out import LeftOut
 from ._result import LowRank
+from .columns import select_columns
 from .error_estimate import relative_error
 from .exact import exact_svd
 from .gram import GramPrecisionError, gram_svd
+from .interpolation import (
+    CrossInterpolation,
+    InterpolationPoints,
+    discrete_empirical_interpolation,
+    empirical_interpolation,
+    interpolation_coefficients,
+)
 from .krylov import krylov_svd
+from .leverage import LeverageScores, leverage_scores
 from .operand import RowChunks, as_operand, centered, row_weighted, scaled
 from .orthogonalize import orthonormalize
 from .pivoting import ColumnSelection, pivoted_columns
 from .plan import LowRankPlan, plan_low_rank
+from .random_pivoting import randomly_pivoted_columns
 from .rangefinder import find_range
 from .rank import rank_rule
 from .ridge_gcv import generalized_cross_validation
@@ -21,13 +31,19 @@ from .single_pass import single_pass_svd
 from .streaming import FrequentDirections, RunningGram, UpdatedRows
 from .subspace import subspace_svd
 from .svd import truncated_svd
+from .two_sided import CUR, TwoSidedApproximation, cur_decomposition, two_sided_approximation
 from .updating import UpdatableSVD
+from .vertices import SimplexVertices, barycentric_weights, successive_projection
 
 __all__ = [
+    "CUR",
     "ColumnSelection",
+    "CrossInterpolation",
     "FrequentDirections",
     "GramPrecisionError",
+    "InterpolationPoints",
     "LeftOut",
+    "LeverageScores",
     "LowRank",
     "LowRankPlan",
     "RidgePlan",
@@ -35,27 +51,39 @@ __all__ = [
     "RidgeSolution",
     "RowChunks",
     "RunningGram",
+    "SimplexVertices",
+    "TwoSidedApproximation",
     "UpdatableSVD",
     "UpdatedRows",
     "as_operand",
+    "barycentric_weights",
     "centered",
+    "cur_decomposition",
+    "discrete_empirical_interpolation",
+    "empirical_interpolation",
     "exact_svd",
     "find_range",
     "generalized_cross_validation",
     "gram_svd",
+    "interpolation_coefficients",
     "krylov_svd",
     "leave_one_out",
+    "leverage_scores",
     "orthonormalize",
     "pivoted_columns",
     "plan_low_rank",
     "plan_ridge",
+    "randomly_pivoted_columns",
     "rank_rule",
     "relative_error",
     "ridge",
     "row_weighted",
     "scaled",
+    "select_columns",
     "single_pass_svd",
     "sketched_ridge",
     "subspace_svd",
+    "successive_projection",
     "truncated_svd",
+    "two_sided_approximation",
 ]

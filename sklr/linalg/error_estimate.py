@@ -73,7 +73,7 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, precision=None, r
             return 0.0
         square = 1 - captured / total
         precision = precision or np.finfo(A.dtype).eps
-        if square > max(_IDENTITY_MARGIN * precision, _IDENTITY_FLOOR):
+        if is_resolved(square, precision):
             return float(np.sqrt(square))
         V = Vt.T.astype(np.float64, copy=False)
         G = as_stream(rng).generator("error_estimate").standard_normal((A.shape[1], N_PROBES))
@@ -83,6 +83,11 @@ def relative_error(A, Vt, *, captured=None, squared_norm=None, precision=None, r
         residual = as_operand(A.matmat(G), name="A G").squared_norm()
         # V as it is stored has rounding errors that the projection above does not.
         return max(float(np.sqrt(residual / N_PROBES / total)), float(np.finfo(Vt.dtype).eps))
+
+
+def is_resolved(square, precision):
+    """Whether a squared relative error is more than the rounding of the norm identity."""
+    return square > max(_IDENTITY_MARGIN * precision, _IDENTITY_FLOOR)
 
 
 def error_bound(captured, squared_norm, precision):

@@ -29,36 +29,127 @@ def excess(A, s, columns):
     return np.linalg.norm(A - Q @ (Q.T @ A)) / np.linalg.norm(s[len(columns) :])
 
 
-@pytest.mark.parametrize(("pivoting", "bound"), [("qr", 1.41), ("lu", 1.53)])
+@pytest.mark.parametrize(("pivoting", "bound"), [("qr", 1.41), ("greedy", 1.41), ("lu", 1.53)])
 def test_errors_are_those_of_pivoting_all_rows(pivoting, bound):
     """Columns that are no better than random ones (1.57).
 
-    Over 100 seeds the mean is 1.376 (qr) and 1.471 (lu) with deviations .0103 and .0190; the mean of five is
-    six of its deviations below the bound.
+    Over 100 seeds the mean is 1.376 (qr), 1.384 (greedy) and 1.471 (lu) with deviations .0103, .0095 and
+    .0190; the mean of five is six of its deviations below the bound.
     """
     A, s = decaying(1000, 300)
     found = [pivoted_columns(A, 30, pivoting=pivoting, rng=seed).indices for seed in range(5)]
     assert np.mean([excess(A, s, columns) for columns in found]) < bound
-    whole = pivoted_columns(A, 30, sketch_size=1000).indices
-    np.testing.assert_array_equal(whole, linalg.qr(A, mode="r", pivoting=True)[1][:30])
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("decay", ["slow", "fast", "graded columns"])
+def test_qr_takes_lapacks_pivots(decay, seed):
+    """Lengths that are wrong after many of them have shrunk; recurrences that lose their digits."""
+    rng = np.random.default_rng(seed)
+    n = 60
+    U, V = (linalg.qr(rng.standard_normal((size, n)), mode="economic")[0] for size in (90, n))
+    s = 1 / np.arange(1, n + 1) if decay != "fast" else 0.6 ** np.arange(n)
+    A = (U * s) @ V.T
+    if decay == "graded columns":
+        A *= 10.0 ** -np.linspace(0, 12, n)[rng.permutation(n)]
+    k = 50 if decay == "slow" else 30
+    found = pivoted_columns(A, k, sketch_size=90)
+    R, order = linalg.qr(A, mode="r", pivoting=True)
+    np.testing.assert_array_equal(found.indices, order[:k])
+    np.testing.assert_allclose(np.abs(np.diag(found.triangle)), np.abs(np.diag(R))[:k], rtol=1e-4)
+    errors = [np.linalg.norm(R[i:]) / np.linalg.norm(R) for i in range(1, k + 1)]
+    np.testing.assert_allclose(found.errors, errors, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("decay", ["slow", "fast"])
+def test_greedy_takes_the_column_that_gains_most(decay, seed):
+    """Gains that are not those of the residual."""
+    rng = np.random.default_rng(seed)
+    n = 40
+    U, V = (linalg.qr(rng.standard_normal((size, n)), mode="economic")[0] for size in (70, n))
+    s = 1 / np.arange(1, n + 1) if decay == "slow" else 0.6 ** np.arange(n)
+    A = (U * s) @ V.T
+    E, expected = A.copy(), []
+    for _ in range(25):
+        gains = np.sum((E.T @ E) ** 2, axis=0) / np.maximum(np.sum(E**2, axis=0), 1e-300)
+        gains[expected] = 0
+        expected.append(int(np.argmax(gains)))
+        q = E[:, expected[-1]] / np.linalg.norm(E[:, expected[-1]])
+        E -= np.outer(q, q @ E)
+    found = pivoted_columns(A, 25, pivoting="greedy", sketch_size=70)
+    np.testing.assert_array_equal(found.indices, expected)
+
+
+def test_greedy_is_better_where_columns_are_alike():
+    """A method that is no other than "qr": groups of columns that share a factor beside columns
+    of noise, all of one length."""
+    rng = np.random.default_rng(0)
+    alike = np.repeat(rng.standard_normal((400, 20)), 30, axis=1) + 0.3 * rng.standard_normal((400, 600))
+    A = np.hstack([alike, rng.standard_normal((400, 400))])
+    A /= np.linalg.norm(A, axis=0)
+    s = linalg.svdvals(A)
+    qr, greedy = (
+        excess(A, s, pivoted_columns(A, 20, pivoting=by, sketch_size=400).indices) for by in ("qr", "greedy")
+    )
+    assert greedy < 1.05 and qr > 1.2
+
+
+@pytest.mark.parametrize("pivoting", ["qr", "lu", "greedy"])
+def test_first_columns_of_a_selection(pivoting):
+    """Coefficients that are those of all columns, cut off."""
+    A, _ = decaying(200, 50)
+    found = pivoted_columns(A, 20, pivoting=pivoting, sketch_size=200)
+    for r in (1, 7, 20):
+        some = found.first(r)
+        J = found.indices[:r]
+        np.testing.assert_array_equal(some.indices, J)
+        exact = np.linalg.lstsq(A[:, J], A, rcond=None)[0]
+        np.testing.assert_allclose(some.coefficients, exact, atol=1e-10)
+        error = np.linalg.norm(A - A[:, J] @ exact) / np.linalg.norm(A)
+        assert some.errors[-1] == pytest.approx(error, rel=1e-8)
+        np.testing.assert_allclose(some.triangle.T @ some.triangle, A[:, J].T @ A[:, J], atol=1e-12)
+    assert some.best_errors[-1] <= some.errors[-1]
+
+
+def test_errors_of_the_best_approximations():
+    """The tail of the sketch without its correction, which is .9 of the tail at 10 k rows and .6 at 2 k.
+
+    Over the exact ones, the squares have means of .99 to .83 (60 rows) and .94 (300), and deviations of .11
+    and .054: means of 20 deviate by .025 and .012. In expectation they are at most 1.
+    """
+    A, s = decaying(1000, 300)
+    tails = np.cumsum(s[::-1] ** 2)[::-1]
+    exact = np.sqrt(tails[1:31] / tails[0])
+    for d, least in ((60, 0.7), (300, 0.88)):
+        found = [
+            pivoted_columns(A, 30, sketch="gaussian", sketch_size=d, rng=seed).best_errors
+            for seed in range(20)
+        ]
+        ratio = np.mean(np.square(found), axis=0)[9:] / exact[9:] ** 2
+        assert least < ratio.min() and ratio.max() < 1 + 5 * (0.025 if d == 60 else 0.012)
+    np.testing.assert_allclose(pivoted_columns(A, 30, sketch_size=1000).best_errors, exact, rtol=1e-8)
+    steep = (0.5 ** np.arange(60))[:, None] * linalg.qr(np.random.default_rng(0).standard_normal((60, 60)))[0]
+    tail = np.sqrt(np.sum(0.25 ** np.arange(40, 60)) / np.sum(0.25 ** np.arange(60)))
+    assert pivoted_columns(steep, 40, sketch_size=60).best_errors[-1] == pytest.approx(tail, rel=1e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("pivoting", ["qr", "lu"])
+@pytest.mark.parametrize("pivoting", ["qr", "lu", "greedy"])
 def test_coefficients(pivoting, form):
     """Coefficients of other columns, or in the scale of the sketch; other columns for another container."""
     A, _ = decaying(400, 60)
     found = pivoted_columns(FORMS[form](A), 12, pivoting=pivoting, sketch="gaussian", rng=0)
     dense = pivoted_columns(A, 12, pivoting=pivoting, sketch="gaussian", rng=0)
     np.testing.assert_array_equal(found.indices, dense.indices)
-    np.testing.assert_allclose(found.coefficients[:, found.indices], np.eye(12), atol=1e-12)
+    np.testing.assert_array_equal(found.coefficients[:, found.indices], np.eye(12))
     best = np.linalg.norm(A - A[:, found.indices] @ np.linalg.lstsq(A[:, found.indices], A, rcond=None)[0])
     error = np.linalg.norm(A - A[:, found.indices] @ found.coefficients)
-    assert error < (1.2 if pivoting == "qr" else 2.5) * best
+    assert error < (2.5 if pivoting == "lu" else 1.2) * best
     assert found.n_passes == 1
 
 
-@pytest.mark.parametrize("pivoting", ["qr", "lu"])
+@pytest.mark.parametrize("pivoting", ["qr", "lu", "greedy"])
 def test_fewer_columns_are_the_first_ones(pivoting):
     """An order that depends on how many are wanted."""
     A, _ = decaying(500, 80)
@@ -67,7 +158,7 @@ def test_fewer_columns_are_the_first_ones(pivoting):
     np.testing.assert_array_equal(few, many[:8])
 
 
-@pytest.mark.parametrize("pivoting", ["qr", "lu"])
+@pytest.mark.parametrize("pivoting", ["qr", "lu", "greedy"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dependent_columns_are_not_taken(dtype, pivoting):
     """A column twice, a column of zeros, or coefficients of rounding errors."""

@@ -1,0 +1,548 @@
+"""Vertices of the simplex that noisy rows fill, and the weights of the rows as mixtures of them."""
+
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from sklr._backend import Transposed, as_operand, as_stream, centered, ordered, session
+
+from ._checks import check_count
+from .svd import truncated_svd
+
+METHODS = ("pp-spa", "p-spa", "spa")
+# Below so many sqrt(n) eps of the largest length what is left is rounding, not a direction.
+_DEPENDENT = 10
+# "auto": the radius within which this part of the rows has enough neighbours, told from so many rows.
+_PART = 0.99
+_ROWS_FOR_RADIUS = 10_000
+# Neighbours that a search may list at a time, and rows whose weights are found together.
+_LISTED = 2**21
+_ROWS_AT_A_TIME = 8192
+# Weights are final where no vertex promises a gain beyond so many eps: rounding.
+_GAIN = 64
+
+
+class SimplexVertices(NamedTuple):
+    """Vertices of a simplex, and the rows that they come from.
+
+    Parameters
+    ----------
+    vertices : ndarray of shape (k, n)
+        In the order in which they were found; dtype of A.
+    indices : ndarray of shape (k,)
+        "spa": the rows of A that they are. "p-spa": those whose projections they are. "pp-spa": those whose
+        neighbourhoods have them as means.
+    radius : float or None
+        Of the neighbourhoods; None without pseudo-points.
+    min_neighbors : int or None
+        Rows that a neighbourhood has at least; None without pseudo-points.
+    n_passes : int
+        Sweeps over A.
+    """
+
+    vertices: np.ndarray
+    indices: np.ndarray
+    radius: float | None
+    min_neighbors: int | None
+    n_passes: int
+
+
+def successive_projection(
+    A, k, *, method="pp-spa", radius="auto", min_neighbors="auto", rng=None, n_threads=None
+):
+    """Find the k vertices of the simplex that the rows of A fill, up to noise.
+
+    The model is ``a_i = sum_k w_ik v_k + noise`` with weights that are not negative and sum to one.
+    Successive projection (SPA) takes the row that is farthest from the mean, then again and again the one
+    that is farthest from the affine hull of those taken. Without noise, and with a row at every vertex, these
+    are the vertices. If all rows are within e of the simplex, and e is small, vertices are off by
+    ``O(c^2 e)``, where c is the condition number of the vertices. It takes extremes: noise pushes them out.
+
+    "p-spa" first projects the rows on the k - 1 principal directions around their mean, which drops the
+    noise of all others. "pp-spa" then replaces every row by the mean of the rows within `radius`, leaves out
+    rows that have fewer than `min_neighbors` there, and takes its vertices from these pseudo-points.
+
+    Parameters
+    ----------
+    A : matrix or operand of shape (m, n)
+        Dense, sparse, memory-mapped or chunked.
+    k : int
+        Vertices, from 2 to min(m, n + 1).
+    method : {"pp-spa", "p-spa", "spa"}, default="pp-spa"
+        Projection and pseudo-points, projection only, or neither.
+    radius : float or "auto", default="auto"
+        Of the neighbourhoods in the k - 1 directions, in the unit of A. "auto": the smallest with which 99%
+        of the rows, or of 10,000 random ones, have enough neighbours. Only with "pp-spa".
+    min_neighbors : int or "auto", default="auto"
+        Rows that a neighbourhood has at least, its own included. "auto": log(m), rounded up, or m / (2 k) if
+        that is less. Only with "pp-spa".
+    rng : None, int, Generator or Stream, default=None
+        Where the start block of the projection and the rows for the radius come from.
+    n_threads : int, default=None
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
+
+    Returns
+    -------
+    SimplexVertices
+        The vertices, the rows behind them, and the neighbourhoods.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is of the wrong type or out of range, A holds NaN or infinity, the differences of its
+        rows have fewer than k - 1 independent directions, or too few rows have enough neighbours.
+
+    Notes
+    -----
+    Passes: one for the mean, those of `truncated_svd` and one to project; "spa" one for the mean and k. After
+    the projection all is done on a dense array of ``8 m (k - 1)`` bytes. A pseudo-point is not farther than
+    the radius from its row, so that only rows near the boundary need theirs.
+
+    The search is the affine one: shifts, rotations and units of A make no difference. The authors of pp-SPA
+    append a 1 to the rows instead, and SPA of linear cones does neither; the shifted form is the limit of a
+    large constant in place of the 1, whatever the unit. For a cone (topic models, separable non-negative
+    factorization) divide the rows by their sums first. They leave radius and number of neighbours to the
+    user; their programs take a twentieth of the largest distance, within which at six vertices and more
+    hardly a row has a neighbour. "auto" is a choice made here, with nearly the same result for three.
+
+    Not for simplices that have no rows near some vertex; nor, with "pp-spa", for more than about ten vertices
+    and many rows, as neighbours in many dimensions are found by looking at all rows.
+
+    References
+    ----------
+    J. Jin, Z. T. Ke, G. Moryoussef, J. Tang and J. Wang, "Improved Algorithm and Bounds for Successive
+    Projection", 2024, arXiv:2403.11013. N. Gillis and S. A. Vavasis, "Fast and Robust Recursive Algorithms
+    for Separable Nonnegative Matrix Factorization", 2012, arXiv:1208.1237. G. Barbarino and N. Gillis, "On
+    the Robustness of the Successive Projection Algorithm", 2024, arXiv:2411.16195. M. C. U. Araujo et al.,
+    "The successive projections algorithm for variable selection in spectroscopic multicomponent analysis",
+    2001, doi:10.1016/S0169-7439(01)00119-8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import successive_projection
+    >>> rng = np.random.default_rng(0)
+    >>> W = np.vstack([np.eye(3), rng.dirichlet(np.ones(3), size=97)])
+    >>> vertices = np.array([[0.0, 0.0, 1.0], [4.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
+    >>> found = successive_projection(W @ vertices, 3, method="spa")
+    >>> found.vertices
+    array([[4., 0., 1.],
+           [0., 3., 1.],
+           [0., 0., 1.]])
+    """
+    A = as_operand(A, name="A")
+    k = _check_number(k, A.shape)
+    radius, min_neighbors = _check_neighborhood(method, radius, min_neighbors, A.shape[0])
+    before = A.n_passes
+    stream = as_stream(rng)
+    with session(n_threads) as workers:
+        rows = A.astype(np.float64)
+        mean = rows.column_means()
+        eps = _DEPENDENT * np.sqrt(A.shape[1]) * float(np.finfo(A.dtype).eps)
+        size = float(np.linalg.norm(mean))
+        if method == "spa":
+            points = _Rows(rows.tiled_by_rows())
+            vertices, indices = _hunt(points, k, mean, eps, size)
+        else:
+            B = centered(rows, mean)
+            Vt = _directions(B, k, eps, stream)
+            Y = B.matmat(Vt.T)
+            if method == "pp-spa":
+                points = _PseudoPoints(Y, k, radius, min_neighbors, stream, workers)
+            else:
+                points = _Rows(as_operand(Y))
+            size += float(np.sqrt(np.max(_squares(Y))))
+            corners, indices = _hunt(points, k, np.zeros(k - 1), eps, size)
+            vertices = mean + corners @ Vt
+    return SimplexVertices(
+        vertices.astype(A.dtype), indices, points.radius, points.min_neighbors, A.n_passes - before
+    )
+
+
+def _check_number(k, shape):
+    k = check_count("k", k, 2)
+    if k > min(shape[0], shape[1] + 1):
+        raise ValueError(
+            f"k must be at most min(m, n + 1) = {min(shape[0], shape[1] + 1)} for a matrix of shape {shape}: "
+            f"a simplex of {k} vertices needs {k} rows and {k - 1} directions."
+        )
+    return k
+
+
+def _check_neighborhood(method, radius, min_neighbors, m):
+    """The radius as a float or None, and the number of neighbours as an int or None, for "auto"."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {list(METHODS)}, got {method!r}.")
+    given = {"radius": radius, "min_neighbors": min_neighbors}
+    for name, value in given.items():
+        if isinstance(value, str) and value == "auto":
+            given[name] = None
+        elif method != "pp-spa":
+            raise ValueError(f"{name}={value!r} belongs to method='pp-spa': leave it 'auto' for {method!r}.")
+    radius, min_neighbors = given.values()
+    if radius is not None:
+        if isinstance(radius, bool) or not isinstance(radius, Real):
+            raise TypeError(f"radius must be a float or 'auto', got {radius!r}.")
+        if not 0 < radius < np.inf:
+            raise ValueError(f"radius must be positive and finite, got {radius}.")
+        radius = float(radius)
+    if min_neighbors is not None:
+        min_neighbors = check_count("min_neighbors", min_neighbors, 1)
+        if min_neighbors > m:
+            raise ValueError(f"min_neighbors must be at most the {m} rows, got {min_neighbors}.")
+    return radius, min_neighbors
+
+
+def _directions(B, k, eps, stream):
+    """The k - 1 principal directions of the centred rows, as rows."""
+    result = truncated_svd(B, k - 1, rng=stream.child(0))
+    s = result.singular_values
+    r = int(np.sum(s > eps * s[0] + B.rounding_norm()))
+    if r < k - 1:
+        raise ValueError(_too_flat(k, r, "rows"))
+    return result.right_vectors
+
+
+def _too_flat(k, r, what):
+    remedy = f"Ask for at most {r + 1} vertices." if r else f"All {what} are equal: there is no simplex."
+    return (
+        f"A simplex of {k} vertices needs {what} with {k - 1} independent differences, but there are {r}. "
+        f"{remedy}"
+    )
+
+
+# -- successive projection ------------------------------------------------------------------------------
+
+
+def _hunt(points, k, center, eps, size):
+    """``(vertices, indices)``: the point farthest from the centre, then from the affine hull of those found.
+
+    `size` is that of numbers whose rounding the points carry, beside their distances from the centre.
+    """
+    Q = np.empty((len(center), 0))
+    distance, index, first = points.farthest(center, Q)
+    floor = eps * (size + distance)
+    vertices, indices = [first], [index]
+    while len(vertices) < k:
+        distance, index, point = points.farthest(first, Q)
+        if distance <= floor:
+            raise ValueError(points.too_flat(k, Q.shape[1]))
+        direction = point - first
+        for _ in range(2):  # once leaves rounding errors in the span of Q
+            direction = direction - Q @ (Q.T @ direction)
+        Q = np.column_stack([Q, direction / np.linalg.norm(direction)])
+        vertices.append(point)
+        indices.append(index)
+    return np.array(vertices), np.array(indices, dtype=np.intp)
+
+
+def _squares(R):
+    return np.einsum("ij,ij->i", R, R)
+
+
+def _squared_distances(rows, origin, Q):
+    """From the affine hull of `origin` with the orthonormal directions Q."""
+    R = rows - origin
+    R -= (R @ Q) @ Q.T
+    return _squares(R)
+
+
+class _Rows:
+    """The rows of an operand, searched in one pass each time."""
+
+    radius = min_neighbors = None
+
+    def __init__(self, A):
+        self._A = A
+
+    def farthest(self, origin, Q):
+        """``(distance, index, row)`` of the row farthest from the hull; the first one of equals."""
+        found = {}
+
+        def compute(lo, hi, piece):
+            rows = piece.dense()
+            squares = _squared_distances(rows, origin, Q)
+            i = int(np.argmax(squares))
+            found[lo] = squares[i], lo + i, rows[i].copy()
+
+        self._A.each_piece(compute)
+        square, index, row = max((found[lo] for lo in sorted(found)), key=lambda best: best[0])
+        return float(np.sqrt(square)), index, row
+
+    def too_flat(self, k, r):
+        """What to say if vertices are as near to the hull of others as rounding takes them."""
+        return _too_flat(k, r, "rows")
+
+
+class _PseudoPoints:
+    """Means of the rows of Y within a radius, made where they may be extreme."""
+
+    def __init__(self, Y, k, radius, min_neighbors, stream, workers):
+        m = len(Y)
+        self._Y, self._tree, self._workers = Y, cKDTree(Y), workers
+        if min_neighbors is None:
+            min_neighbors = max(min(int(np.ceil(np.log(m))), m // (2 * k)), 1)
+        self.min_neighbors = min_neighbors
+        self._is_given = radius is not None
+        self.radius = self._radius_for_most(stream) if radius is None else radius
+        self._points = np.empty_like(Y)
+        self._is_known = np.zeros(m, dtype=bool)
+        self._is_kept = np.zeros(m, dtype=bool)
+
+    def _radius_for_most(self, stream):
+        Y = self._Y
+        if len(Y) > _ROWS_FOR_RADIUS:
+            generator = stream.child(1).generator("radius")
+            Y = Y[np.sort(generator.choice(len(Y), _ROWS_FOR_RADIUS, replace=False))]
+        distances, _ = self._tree.query(Y, k=[self.min_neighbors], workers=self._workers)
+        radius = float(np.quantile(distances, _PART, method="higher"))
+        # The neighbour at the end of the radius counts, and so do equal rows, up to rounding.
+        return radius * (1 + 1e-9) + 1e-12 * float(np.sqrt(_squares(self._Y).max()))
+
+    def _make(self, rows):
+        """The pseudo-points of some rows."""
+        rows = rows[~self._is_known[rows]]
+        if rows.size:
+            lists = self._tree.query_ball_point(
+                self._Y[rows], self.radius, workers=self._workers, return_sorted=True
+            )
+            for i, neighbors in zip(rows, lists, strict=True):
+                if len(neighbors) >= self.min_neighbors:
+                    self._is_kept[i] = True
+                    self._points[i] = self._Y[neighbors].mean(axis=0)
+            self._is_known[rows] = True
+
+    def farthest(self, origin, Q):
+        """``(distance, index, point)`` of the pseudo-point farthest from the hull; the first of equals."""
+        # A mean of rows within the radius is no farther from the hull than its own row and the radius.
+        bounds = np.sqrt(_squared_distances(self._Y, origin, Q)) + self.radius
+        order = np.argsort(-bounds, kind="stable")
+        step = max(_LISTED // len(order), 1)
+        best = -1.0, 0
+        for lo in range(0, len(order), step):
+            rows = order[lo : lo + step]
+            if bounds[rows[0]] * (1 + 1e-12) < best[0]:
+                break
+            self._make(rows)
+            rows = rows[self._is_kept[rows]]
+            if rows.size:
+                distances = np.sqrt(_squared_distances(self._points[rows], origin, Q))
+                i = np.lexsort((rows, -distances))[0]
+                best = max(best, (distances[i], -rows[i]))
+        if best[0] < 0:
+            raise ValueError(
+                f"No row has min_neighbors={self.min_neighbors} rows, itself included, within "
+                f"radius={self.radius:.3g} in the principal directions. Use a larger radius, a smaller "
+                "min_neighbors or 'auto' for either."
+            )
+        index = -int(best[1])
+        return float(best[0]), index, self._points[index]
+
+    def too_flat(self, k, r):
+        """What to say if vertices are as near to the hull of others as rounding takes them."""
+        remedy = "a smaller radius" if self._is_given else "a smaller min_neighbors"
+        return (
+            f"The pseudo-points of neighborhoods of at least {self.min_neighbors} rows within radius="
+            f"{self.radius:.3g} have {r} independent differences, but {k} vertices need {k - 1}. Use "
+            f"{remedy}, method='p-spa' or fewer vertices."
+        )
+
+
+# -- weights --------------------------------------------------------------------------------------------
+
+
+def barycentric_weights(A, vertices, *, nonnegative=True, return_error=False, n_threads=None):
+    """Weights with which the rows of A are mixtures of the vertices of a simplex, as nearly as can be.
+
+    Row i of W minimises ``||a_i - w V||`` over weights that sum to one and, with `nonnegative`, are not
+    negative: ``w V`` is the projection of the row on the simplex, or on its affine hull.
+
+    Parameters
+    ----------
+    A : matrix or operand of shape (m, n)
+        Dense, sparse, memory-mapped or chunked.
+    vertices : ndarray of shape (k, n)
+        V, at least two rows, affinely independent.
+    nonnegative : bool, default=True
+        Whether weights below zero are ruled out.
+    return_error : bool, default=False
+        Whether the error is returned too, which takes another pass.
+    n_threads : int, default=None
+        At most so many threads; None means what this process may use. The bits of the result do not depend
+        on it.
+
+    Returns
+    -------
+    W : ndarray of shape (m, k)
+        The weights; dtype of A.
+    error : float
+        The relative error ``||A - W V||_F / ||A||_F``; only with `return_error`.
+
+    Raises
+    ------
+    ValueError
+        If `vertices` has another shape, entries that are not finite, or is affinely dependent to working
+        precision; or A holds NaN or infinity.
+
+    Notes
+    -----
+    One pass, ``2 nnz k`` flops, for the coordinates of the rows in the affine hull, in float64. There each
+    row is projected by Wolfe's active set method, which ends after finitely many steps, in each of which the
+    distance falls; rows that use the same vertices are solved together. It begins with the vertices that have
+    positive weights when those with others are left out, over and over: for most rows the answer. It ends
+    where rounding does: in units of the largest distance of a vertex from the mean of all, and with D the
+    distance of the row from that mean, ``||w V - p||^2 <= 3e-14 (1 + D)`` for the exact projection p.
+
+    Not for k far above 20: the number of different sets of vertices in use grows, up to one for every row,
+    and each takes ``2 k^3`` flops.
+
+    References
+    ----------
+    P. Wolfe, "Finding the nearest point in a polytope", 1976, doi:10.1007/BF01580381. M. H. Van Benthem and
+    M. R. Keenan, "Fast algorithm for the solution of large-scale non-negativity-constrained least squares
+    problems", 2004, doi:10.1002/cem.889.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklr.linalg import barycentric_weights
+    >>> triangle = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> barycentric_weights(np.array([[0.25, 0.25], [2.0, 0.0]]), triangle).round(6)
+    array([[0.5 , 0.25, 0.25],
+           [0.  , 1.  , 0.  ]])
+    """
+    A = as_operand(A, name="A")
+    simplex = _Simplex(vertices, A.shape)
+    with session(n_threads):
+        rows = A.astype(np.float64)
+        Z = centered(rows, simplex.center).matmat(simplex.basis / simplex.unit)
+        W = np.empty((len(Z), len(simplex.corners)), dtype=A.dtype)
+
+        def compute(lo):
+            block = slice(lo, lo + _ROWS_AT_A_TIME)
+            W[block] = simplex.project(Z[block]) if nonnegative else simplex.affine(Z[block])
+
+        ordered(compute, range(0, len(Z), _ROWS_AT_A_TIME))
+        if not return_error:
+            return W
+        left = _squared_error(rows, W, simplex.vertices)
+        total = rows.squared_norm()  # gathered by that sweep
+        return W, float(np.sqrt(left / total)) if total else 0.0
+
+
+def _squared_error(A, W, V):
+    """||A - W V||_F^2 in one pass, from the differences."""
+    if isinstance(A, Transposed):
+        return _squared_error(A.T, V.T, W.T)
+    found = {}
+
+    def compute(lo, hi, piece):
+        R = piece.dense() - W[lo:hi] @ V
+        found[lo] = float(np.sum(_squares(R)))
+
+    A.each_piece(compute)
+    return sum(found[lo] for lo in sorted(found))
+
+
+class _Simplex:
+    """The simplex of some vertices, in coordinates of its affine hull in which its size is one."""
+
+    def __init__(self, vertices, shape):
+        self.vertices = V = np.asarray(vertices, dtype=np.float64)
+        if V.ndim != 2 or V.shape[1] != shape[1] or len(V) < 2:
+            raise ValueError(
+                f"vertices must have shape (k, {shape[1]}) with k >= 2 for a matrix of shape {shape}, got "
+                f"{V.shape}."
+            )
+        if not np.isfinite(V).all():
+            raise ValueError("vertices contains NaN or infinity.")
+        self.center = V.mean(axis=0)
+        _, s, Vt = np.linalg.svd(V - self.center, full_matrices=False)
+        k = len(V)
+        eps = _DEPENDENT * np.sqrt(V.shape[1]) * np.finfo(np.float64).eps
+        r = int(np.sum(s > eps * (s[0] + np.linalg.norm(self.center))))
+        if r < k - 1:
+            raise ValueError(
+                f"vertices must be affinely independent for weights to be unique: {k} of them have {r} "
+                f"independent differences, not {k - 1}. Leave out the ones that are combinations of others."
+            )
+        self.basis = Vt[: k - 1].T
+        corners = (V - self.center) @ self.basis
+        self.unit = float(np.sqrt(_squares(corners).max()))
+        self.corners = corners / self.unit
+
+    def affine(self, Z):
+        """Weights that sum to one and may be negative."""
+        return self._on_faces(Z, np.ones((len(Z), len(self.corners)), dtype=bool))
+
+    def _on_faces(self, Z, used):
+        """Affine coordinates of each row in the vertices that it uses; rows that use the same together."""
+        patterns, which = np.unique(np.packbits(used, axis=1), axis=0, return_inverse=True)
+        patterns = np.unpackbits(patterns, axis=1, count=used.shape[1]).astype(bool)
+        which = which.reshape(-1)
+        sizes = patterns.sum(axis=1)
+        W = np.zeros(used.shape)
+        for size in np.unique(sizes):
+            chosen = np.flatnonzero(sizes == size)
+            vertices = np.nonzero(patterns[chosen])[1].reshape(-1, size)
+            first, others = vertices[:, 0], vertices[:, 1:]
+            edges = self.corners[others] - self.corners[first][:, None]
+            Q, R = np.linalg.qr(edges.transpose(0, 2, 1))
+            maps = np.linalg.solve(R, Q.transpose(0, 2, 1))
+            rows = np.flatnonzero(sizes[which] == size)
+            at = np.searchsorted(chosen, which[rows])
+            shares = np.einsum("isr,ir->is", maps[at], Z[rows] - self.corners[first[at]])
+            W[rows[:, None], others[at]] = shares
+            W[rows, first[at]] = 1 - shares.sum(axis=1)
+        return W
+
+    def project(self, Z):
+        """Weights of the projections on the simplex."""
+        C = self.corners
+        used = np.ones((len(Z), len(C)), dtype=bool)
+        W = np.empty(used.shape)
+        rest = np.arange(len(Z))
+        while rest.size:  # at least one vertex fewer each time, and one is left
+            W[rest] = self._on_faces(Z[rest], used[rest])
+            negative = used[rest] & (W[rest] <= 0)
+            rest, negative = rest[negative.any(axis=1)], negative[negative.any(axis=1)]
+            used[rest] &= ~negative
+        slack = _GAIN * np.finfo(np.float64).eps * (1 + np.sqrt(_squares(Z)))
+        rest = np.arange(len(Z))
+        while rest.size:
+            R = W[rest] @ C - Z[rest]
+            before = _squares(R)
+            # The distance, squared and halved, falls by no more than this gap on the way to the projection.
+            slopes = R @ C.T
+            enter = np.argmin(slopes, axis=1)
+            gap = np.einsum("ij,ij->i", W[rest], slopes) - slopes[np.arange(len(rest)), enter]
+            going = gap > slack[rest]
+            rest, before, enter = rest[going], before[going], enter[going]
+            old = W[rest], used[rest]
+            used[rest, enter] = True
+            self._descend(Z, W, used, rest)
+            # Each step makes the distance smaller; where it does not, that is rounding, and the end.
+            done = _squares(W[rest] @ C - Z[rest]) >= before
+            W[rest[done]], used[rest[done]] = old[0][done], old[1][done]
+            rest = rest[~done]
+        W /= W.sum(axis=1, keepdims=True)
+        return W
+
+    def _descend(self, Z, W, used, rest):
+        """Go to the nearest point of the affine hull in use, dropping vertices whose weights reach zero."""
+        while rest.size:
+            target = self._on_faces(Z[rest], used[rest])
+            negative = used[rest] & (target <= 0)
+            is_inside = ~negative.any(axis=1)
+            W[rest[is_inside]] = target[is_inside]
+            rest, target, negative = rest[~is_inside], target[~is_inside], negative[~is_inside]
+            start = W[rest]
+            # A vertex that has no weight and would get none leaves at once, without dividing zero by zero.
+            share = np.where(negative, start / np.where(start > target, start - target, 1), np.inf)
+            step = share.min(axis=1, keepdims=True)
+            leaves = negative & (share <= step)
+            W[rest] = np.where(leaves, 0, np.maximum(start + step * (target - start), 0))
+            used[rest] &= ~leaves

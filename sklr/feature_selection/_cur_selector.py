@@ -226,7 +226,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         sample_weight = validate_weight(sample_weight, X.shape[0], "sample_weight")
         wanted = self._wanted(X.shape)
         found = select_columns(
-            X if sample_weight is None else row_weighted(X, sample_weight),
+            X if sample_weight is None else row_weighted(X, np.sqrt(sample_weight)),
             wanted,
             method=method,
             tol=self.tol,

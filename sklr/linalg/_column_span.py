@@ -53,6 +53,8 @@ class ColumnSpan:
         if which is not None:
             candidates, C, lengths, above = candidates[which], C[:, which], lengths[which], above[:, which]
         nonzero = lengths > 0
+        if not nonzero.any():
+            return 0
         C = C[:, nonzero] / lengths[nonzero].astype(C.dtype)
         noise = _DEPENDENT * np.sqrt(len(C)) * np.finfo(C.dtype).eps
         basis = orthonormalize(C, against=self.Q)
@@ -79,6 +81,8 @@ class ColumnSpan:
         C is ``A_c - Q above``, and `lengths` are those of the columns of A_c.
         """
         self._check_room(len(self) + len(candidates))
+        if not len(candidates):
+            return self.Q[:, :0], np.zeros(0), np.zeros((len(self), 0), dtype=self.R.dtype)
         C = self.A.take_columns(candidates)
         panel = as_operand(C, name="columns")
         lengths = np.sqrt(panel.column_squared_norms())

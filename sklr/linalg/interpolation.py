@@ -152,7 +152,7 @@ def empirical_interpolation(A, k, *, tol=None, norm=np.inf, axis=0, max_memory=M
     >>> A = np.exp(-np.outer(x, y))
     >>> found = empirical_interpolation(A, 100, tol=1e-6)
     >>> len(found.rows)
-    5
+    6
     >>> A_hat = found.left * found.pivots @ found.right
     >>> bool(np.allclose(A_hat[found.rows], A[found.rows]))
     True
@@ -258,7 +258,7 @@ def discrete_empirical_interpolation(V, *, pivoting="lu"):
 
 
 def interpolation_coefficients(B, columns):
-    """Coefficients X with ``A ~ A[:, J] X``, from rows ``B = A[I, :]``: ``X = B[:, J]^+ B``.
+    """Compute coefficients X with ``A ~ A[:, J] X``, from rows ``B = A[I, :]``: ``X = B[:, J]^+ B``.
 
     The rectangular form of empirical interpolation, in which |I| and |J| may differ. With as many rows as
     columns it is the interpolant. With fewer columns, as after a sensor was lost, the rows are fitted in

@@ -362,7 +362,7 @@ def cur_decomposition(
         )
         if not len(first.indices):
             raise ValueError(
-                "A is zero everywhere, and no column stands for it. Pass a matrix with an entry."
+                f"{A.name} is zero everywhere, and no column stands for it. Pass a matrix with an entry."
             )
         C = B.take_columns(first.indices)
         # Picked from the columns, so that the intersection with them is well conditioned.

@@ -16,19 +16,31 @@ from sklr.decomposition import SuccessiveProjection
 from sklr.linalg import RowChunks, barycentric_weights, successive_projection
 
 
+# These set n_components=1. `test_transform_is_row_by_row` and others below look at the same with more.
+ONE_COMPONENT = {
+    f"check_{name}": "sets n_components to 1, and a simplex has two vertices at least"
+    for name in (
+        "dont_overwrite_parameters",
+        "fit2d_predict1d",
+        "methods_sample_order_invariance",
+        "methods_subset_invariance",
+    )
+}
+
+
 @parametrize_with_checks(
     [
         SuccessiveProjection(),
         SuccessiveProjection(method="p-spa"),
         SuccessiveProjection(method="spa"),
-        SuccessiveProjection(radius=100.0, min_neighbors=1, method="pp-spa", n_components=2),
+        SuccessiveProjection(radius=0.1, min_neighbors=1),
         SuccessiveProjection(min_neighbors=2, nonnegative=False),
         SuccessiveProjection(n_threads=1),
     ],
-    expected_failed_checks=lambda estimator: {},
+    expected_failed_checks=lambda estimator: ONE_COMPONENT,
 )
 def test_scikit_learns_checks(estimator, check):
-    """Whatever scikit-learn asks of a transformer; no check is expected to fail."""
+    """Whatever scikit-learn asks of a transformer."""
     check(estimator)
 
 
@@ -44,7 +56,7 @@ def X():
 @pytest.mark.parametrize("nonnegative", [True, False])
 @pytest.mark.parametrize("method", ["pp-spa", "p-spa", "spa"])
 def test_attributes(method, nonnegative, X):
-    """Parameters that do not arrive, an error of other weights, or an attribute of an earlier fit that stays."""
+    """A parameter that does not arrive, an error of other weights, an attribute of an earlier fit that stays."""
     model = SuccessiveProjection(4, radius=5.0, min_neighbors=3, random_state=0).fit(X)
     assert model.radius_ == 5.0 and model.min_neighbors_ == 3
     model.set_params(method=method, nonnegative=nonnegative, radius="auto", min_neighbors="auto").fit(X)
@@ -101,6 +113,23 @@ def test_float32_stays(X):
     assert model.components_.dtype == W.dtype == model.inverse_transform(W).dtype == np.float32
     np.testing.assert_allclose(model.components_, SuccessiveProjection(4).fit(X).components_, rtol=1e-4)
     assert model.transform(X).dtype == np.float64
+
+
+def test_transform_is_row_by_row(X):
+    """Weights that depend on the other rows; a row that is no matrix; parameters that a fit has changed."""
+    for nonnegative in (True, False):
+        model = SuccessiveProjection(4, nonnegative=nonnegative, random_state=0)
+        before = model.get_params()
+        W = model.fit(X).transform(X)
+        assert model.get_params() == before
+        assert {name for name in vars(model) if not name.endswith("_")} == set(before)
+        np.testing.assert_allclose(
+            np.vstack([model.transform(X[i : i + 1]) for i in range(400)]), W, atol=1e-12
+        )
+        order = np.random.default_rng(0).permutation(400)
+        np.testing.assert_allclose(model.transform(X[order]), W[order], atol=1e-12)
+    with pytest.raises(ValueError, match="Reshape your data"):
+        model.transform(X[0])
 
 
 def test_counts_are_float64():

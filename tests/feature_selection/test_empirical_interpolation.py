@@ -63,6 +63,11 @@ def test_eim_is_exact_at_its_choice(parameters, seed):
     np.testing.assert_array_equal(model.transform(X), X[:, np.sort(S)])
     np.testing.assert_allclose(model.error_estimate_, error_of(model, X), rtol=1e-8)
     np.testing.assert_array_equal(model.get_support(indices=True), np.sort(S))
+    norm = parameters.get("norm", np.inf)
+    if "axis" in parameters:
+        assert S[0] == np.argmax(np.linalg.norm(X, norm, axis=0))
+    else:
+        assert R[0] == np.argmax(np.linalg.norm(X, norm, axis=1))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +158,8 @@ def test_errors_are_honest_at_all_sizes(dtype, method):
         dropped = model.drop_columns(model.selected_indices_[-1]) if k > 1 else model
         true = error_of(dropped, X.astype(float))
         assert 0.9 * true - eps <= dropped.error_estimate_ <= 1.1 * true + 2e-6
+        if k == 50 and dtype == np.float64:
+            assert true < 1e-9  # least squares that cut off what counts leave 1e-3
         assert (model.coefficients_.dtype, model.transform(X).dtype) == (dtype, dtype)
 
 

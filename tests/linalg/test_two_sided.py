@@ -83,13 +83,12 @@ def test_with_coordinate_sketches_generalized_nystrom_is_cur(form):
     np.testing.assert_allclose(by_units.left @ by_units.right, CUR, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("rcond", [None, 0.1])
-@pytest.mark.parametrize("decay", ["slow", "fast"])
+@pytest.mark.parametrize(("decay", "rcond"), [("slow", None), ("slow", 0.1), ("fast", 1e-8)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_projectors_are_idempotent(kind, decay, rcond):
     """Factors of different cut-offs: P P = P also where the core is ill-conditioned or truncated.
 
-    Rounding in P P is a multiple of eps times the condition of the core, for vectors in the range.
+    Rounding in P P is a multiple of eps times the condition of the truncated core.
     """
     s = 1 / np.arange(1, N + 1) if decay == "slow" else 0.3 ** np.arange(N)
     A, _, _ = with_singular_values(s)
@@ -105,8 +104,9 @@ def test_projectors_are_idempotent(kind, decay, rcond):
         atol = 1e-14 * max(condition, 100) * np.abs(again).max()
         np.testing.assert_allclose(again, projector.rmatmat(panel), rtol=0, atol=atol)
     A_hat = found.left @ found.right
-    np.testing.assert_allclose(found.column_projector @ A, A_hat, atol=1e-11)
-    np.testing.assert_allclose(A @ (found.row_projector @ np.eye(N)), A_hat, atol=1e-11)
+    atol = 1e-11 if decay == "slow" else 1e-7  # what is cut off
+    np.testing.assert_allclose(found.column_projector @ A, A_hat, atol=atol)
+    np.testing.assert_allclose(A @ (found.row_projector @ np.eye(N)), A_hat, atol=atol)
 
 
 def test_pseudo_inverse():

@@ -64,8 +64,9 @@ def test_vertices_without_noise(method, form):
     np.testing.assert_allclose(matched(found.vertices, V), V, atol=1e-10)
     np.testing.assert_allclose(A[found.indices], found.vertices, atol=1e-10)
     assert found.radius is None and found.min_neighbors is None
+    if form != "csc":  # whose rows are had by more passes
+        assert found.n_passes == (5 if method == "spa" else 3)
     if method == "spa":
-        assert found.n_passes == (6 if form == "csc" else 5) or form == "csc"
         np.testing.assert_array_equal(A[found.indices], found.vertices)
 
 
@@ -138,12 +139,11 @@ def test_shift_rotation_and_unit_make_no_difference():
 def test_equal_rows():
     """Copies of rows that count as other vertices, or rounding that tells them apart as neighbours."""
     A, V = simplex(0, m=60)
-    A = np.repeat(A, 5, axis=0)
+    A = np.repeat(A, 10, axis=0)
     for method in METHODS:
         found = successive_projection(A, 4, method=method, rng=0)
         np.testing.assert_allclose(matched(found.vertices, V), V, atol=1e-9)
-        assert len(set(found.indices // 5)) == 4
-    assert found.radius is None
+        assert len(set(found.indices // 10)) == 4
 
 
 def test_float32_stays():
@@ -228,8 +228,8 @@ def test_as_many_vertices_as_can_be():
 def weights_by_nnls(x, V):
     """Exact: the non-negative u nearest to ``[V - x, 1] u = (0, 1)``, divided by its sum.
 
-    For u = s w the squared error is ``s^2 d^2 + (s - 1)^2`` with d the distance of w V from x; with the best s
-    it is ``d^2 / (1 + d^2)``, least where d is.
+    For u = s w the squared error is ``s^2 d^2 + (s - 1)^2`` with d the distance of w V from x; with the best
+    s it is ``d^2 / (1 + d^2)``, least where d is.
     """
     u, _ = nnls(np.vstack([(V - x).T, np.ones(len(V))]), np.append(np.zeros(len(x)), 1.0))
     return u / u.sum()
@@ -291,9 +291,8 @@ def test_rows_in_the_simplex_are_given_back():
     """Weights that are off for rows inside, on faces and at vertices; an error that floors at 1e-8."""
     rng = np.random.default_rng(0)
     V = rng.standard_normal((5, 9))
-    exact = np.vstack(
-        [np.eye(5), np.eye(5)[[0, 1]] / 2 + 0.5 * np.eye(5)[[2, 2]], rng.dirichlet(np.ones(5), 50)]
-    )
+    faces = np.eye(5)[[0, 1]] / 2 + np.eye(5)[[2, 3]] / 2
+    exact = np.vstack([np.eye(5), faces, rng.dirichlet(np.ones(5), 50)])
     for nonnegative in (True, False):
         W, error = barycentric_weights(exact @ V, V, nonnegative=nonnegative, return_error=True)
         np.testing.assert_allclose(W, exact, atol=1e-13)
@@ -303,8 +302,7 @@ def test_rows_in_the_simplex_are_given_back():
 @pytest.mark.parametrize("form", FORMS)
 def test_affine_coordinates_and_the_error(form):
     """Affine coordinates that are clipped, or an error that is another one; in every container."""
-    A, V = simplex(0, noise=1.0)
-    rows = A[:, :]
+    rows, V = simplex(0, noise=1.0)
     W, error = barycentric_weights(FORMS[form](rows), V, nonnegative=False, return_error=True)
     E = np.linalg.lstsq((V[1:] - V[0]).T, (rows - V[0]).T, rcond=None)[0].T
     np.testing.assert_allclose(W, np.column_stack([1 - E.sum(axis=1), E]), atol=1e-10)

@@ -7,7 +7,8 @@ projection (SPA) takes extreme rows for them; with noise the most extreme rows a
 noise. :class:`~sklr.decomposition.SuccessiveProjection` by default projects the rows on the plane of the
 simplex and takes means of neighbours before it looks for extremes (pp-SPA).
 
-The claim: its vertices are several times nearer than those of SPA, and the gain grows with the noise.
+The claim: its vertices are several times nearer than those of SPA, and the distance that is gained grows with
+the noise.
 
 Source: J. Jin, Z. T. Ke, G. Moryoussef, J. Tang and J. Wang, "Improved Algorithm and Bounds for Successive
 Projection", 2024, arXiv:2403.11013.

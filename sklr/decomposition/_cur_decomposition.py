@@ -56,7 +56,7 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     linking : {"projection", "intersection"}, default="projection"
         "projection": U = C^+ X R^+, the best one. "intersection": U = X[I, J]^+, for which A_hat equals X in
         the rows I and the columns J if these are equally many and as many as the components. Its error is
-        about 1.5 times as large.
+        typically 1.2 to 1.5 times as large.
     method : {"qrcp", "lupp"}, default="qrcp"
         How columns and rows are taken. "qrcp": QR with column pivoting. "lupp": LU with partial pivoting,
         which is faster, with errors 5 to 10% larger.
@@ -102,8 +102,8 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         below from ten Gaussian vectors; see `sklr.linalg.cur_decomposition`.
     suboptimality_estimate_ : float
         Estimate of the factor by which the error is above that of the truncated SVD of this rank, from the
-        spectrum of the sketch. Rather too large, within 1.2 for "qrcp" and 1.7 for "lupp" as a rule; inf
-        where the sketch has no more than this rank.
+        spectrum of the sketch. As a rule within 1.2 times it with "qrcp"; up to 1.7 times too large with
+        "lupp", whose sketch is smaller. inf where the sketch has no more than this rank.
     n_components_ : int
         The rank of A_hat.
     n_passes_ : int

@@ -205,8 +205,7 @@ def discrete_empirical_interpolation(V, *, pivoting="lu"):
     Notes
     -----
     ``2 n k^2`` flops ("qr": ``4 n k^2``), on one thread, and as many for the coefficients; memory ``3 n k``.
-    The constant is at most ``sqrt(n k / 3) 2^k`` for "lu" and ``sqrt(n - k + 1) sqrt(4^k + 6 k - 1) / 3`` for
-    "qr"; usually it is below 100.
+    In the worst case the constant grows as 2^k; it is returned, and usually it is below 100.
 
     References
     ----------

@@ -279,16 +279,16 @@ def cur_decomposition(
         Rows to take, from 1 to min(m, n); as many as columns if None.
     linking : {"projection", "intersection"}, default="projection"
         Which U.
-    pivoting : {"qr", "lu"}, default="qr"
+    pivoting : {"qr", "lu", "greedy"}, default="qr"
         See `pivoted_columns`.
     sketch : str or Distribution, default="auto"
-        Distribution of the sketches; see `sklr.sketch.make_sketch`.
+        Distribution of the sketch; see `sklr.sketch.make_sketch`.
     n_oversamples : int, default=None
-        Rows of a sketch beyond the columns to take; None: as `pivoted_columns` has it.
+        Rows of the sketch beyond the columns to take; None: as `pivoted_columns` has it.
     max_memory : int, default=2147483648
-        Bytes that a sketch and its factors may take.
+        Bytes that the sketch and its factors may take, and the factors of the pivoted columns.
     rng : None, int, Generator or Stream, default=None
-        Where the sketches and the probes of the error come from.
+        Where the sketch and the probes of the error come from.
     n_threads : int, default=None
         At most so many threads; None means what this process may use. The bits of the result do not depend
         on it.
@@ -346,7 +346,6 @@ def cur_decomposition(
     if n_oversamples is not None:
         n_oversamples = check_count("n_oversamples", n_oversamples, 0)
     stream = as_stream(rng)
-
     before = A.n_passes
     with session(n_threads):
         B, counts = (A, (n_columns, n_rows)) if n_columns >= n_rows else (A.T, (n_rows, n_columns))
@@ -497,7 +496,8 @@ def _linked_by_projection(A, C, R, chosen_rows, G):
     """Q_C Q_C^T A Q_R Q_R^T in the form of an SVD; see `_errors_by_rank` for what is returned."""
     (Q_C, T_C), (Q_R, T_R) = _basis(C), _basis(R.T)
     products = A.matmat(np.hstack([Q_R, G.astype(A.dtype)]))
-    P, s, Zt = _truncated(_times(Q_C.T, products[:, : Q_R.shape[1]]), A.dtype)
+    core = _times(Q_C.T, products[:, : Q_R.shape[1]])
+    P, s, Zt = linalg.svd(core.astype(np.float64), full_matrices=False)
     M, N = _solved(T_C, P * s), _solved(T_R, Zt.T)
     # The projection is orthogonal: <A, u s v^T> is s^2.
     return _times(Q_C, P), s, _times(Q_R, Zt.T), M, N, s, products[:, Q_R.shape[1] :]
@@ -507,7 +507,7 @@ def _linked_by_intersection(A, C, R, chosen_rows, G):
     """C A[I, J]^+ R in the form of an SVD."""
     left, right, core_left, S, core_right_t = _factored(C, R, C[chosen_rows], None)
     (Q_l, T_l), (Q_r, T_r) = _basis(left), _basis(right.T)
-    P, s, Zt = _truncated(T_l @ T_r.T, A.dtype)
+    P, s, Zt = linalg.svd(T_l @ T_r.T, full_matrices=False)
     M = (core_right_t.T / S) @ (T_r.T @ Zt.T)
     N = core_left @ _solved(T_r, Zt.T)
     U, V = _times(Q_l, P), _times(Q_r, Zt.T)
@@ -520,13 +520,6 @@ def _basis(Y):
     """``(Q, T)`` with Y = Q T, Q orthonormal columns, T float64."""
     Q = orthonormalize(Y)
     return Q, _times(Q.T, Y).astype(np.float64)
-
-
-def _truncated(core, dtype):
-    """The SVD of the core without singular values that are rounding errors."""
-    P, s, Zt = linalg.svd(core.astype(np.float64), full_matrices=False)
-    r = int(np.sum(s > max(core.shape) * np.finfo(dtype).eps * s[0]))
-    return P[:, :r], s[:r], Zt[:r]
 
 
 def _solved(T, B):

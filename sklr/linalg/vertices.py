@@ -355,7 +355,7 @@ class _PseudoPoints:
 
 
 def barycentric_weights(A, vertices, *, nonnegative=True, return_error=False, n_threads=None):
-    """Weights with which the rows of A are mixtures of the vertices of a simplex, as nearly as can be.
+    """Write the rows of A as mixtures of the vertices of a simplex, as nearly as can be.
 
     Row i of W minimises ``||a_i - w V||`` over weights that sum to one and, with `nonnegative`, are not
     negative: ``w V`` is the projection of the row on the simplex, or on its affine hull.

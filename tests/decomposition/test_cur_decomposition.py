@@ -190,11 +190,12 @@ def test_path_shares_fits(X, monkeypatch):
         {"n_components": 15},
         {"n_components": 15, "tol": 0.9},
         {"n_components": 3, "n_columns": None},
+        {"n_components": 6, "n_columns": None},
     ]
     direct = [clone(base).set_params(**parameters).fit(X) for parameters in wanted]
     monkeypatch.setattr(CURDecomposition, "fit", counted)
     path = list(base.fit_path(X, None, wanted))
-    assert fits == [15, 3]
+    assert fits == [15, 3, 6]
     for found, expected in zip(path, direct, strict=True):
         assert found.get_params() == expected.get_params()
         np.testing.assert_array_equal(found.components_, expected.components_)

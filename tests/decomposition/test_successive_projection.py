@@ -15,7 +15,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklr.decomposition import SuccessiveProjection
 from sklr.linalg import RowChunks, barycentric_weights, successive_projection
 
-
 # These set n_components=1. `test_transform_is_row_by_row` and others below look at the same with more.
 ONE_COMPONENT = {
     f"check_{name}": "sets n_components to 1, and a simplex has two vertices at least"
@@ -56,7 +55,7 @@ def X():
 @pytest.mark.parametrize("nonnegative", [True, False])
 @pytest.mark.parametrize("method", ["pp-spa", "p-spa", "spa"])
 def test_attributes(method, nonnegative, X):
-    """A parameter that does not arrive, an error of other weights, an attribute of an earlier fit that stays."""
+    """A parameter that does not arrive, an error of other weights, an attribute of an earlier fit."""
     model = SuccessiveProjection(4, radius=5.0, min_neighbors=3, random_state=0).fit(X)
     assert model.radius_ == 5.0 and model.min_neighbors_ == 3
     model.set_params(method=method, nonnegative=nonnegative, radius="auto", min_neighbors="auto").fit(X)
@@ -173,7 +172,7 @@ def test_random_state_is_drawn_from(X):
     "parameters, error, words",
     [
         ({"n_components": 1}, ValueError, "n_components must be from 2 .* n_samples = 400"),
-        ({"n_components": 14}, ValueError, "n_features = 12, got 14"),
+        ({"n_components": 14}, ValueError, "n_features = 11, got 14"),
         ({"n_components": 3.0}, TypeError, "n_components must be an int, got 3.0"),
         ({"n_components": True}, TypeError, "n_components must be an int, got True"),
         ({"method": "SPA"}, ValueError, "'method' parameter"),
@@ -189,7 +188,7 @@ def test_what_is_refused(parameters, error, words, X):
     model.set_params(**parameters)
     before = dict(vars(model))
     with pytest.raises(error, match=words):
-        model.fit(X)
+        model.fit(X[:, :11])
     assert vars(model) == before
 
 

@@ -114,6 +114,16 @@ def test_automatic_neighborhoods():
     assert successive_projection(A[:20], 4, rng=0).min_neighbors == 2
 
 
+def test_rows_at_equal_distances():
+    """A radius that rounding puts short of the neighbours that it is the distance of: here, of nearly all."""
+    line = np.arange(1000.0)[:, None] * np.array([[0.6, 0.8]])
+    found = successive_projection(line, 2, rng=0)
+    assert found.min_neighbors == 7
+    np.testing.assert_allclose(found.radius, 3)
+    assert sorted(found.indices) == [3, 996]
+    np.testing.assert_allclose(matched(found.vertices, line[[3, 996]]), line[[3, 996]], atol=1e-9)
+
+
 def test_radius_from_some_of_many_rows(monkeypatch):
     """A sample of rows that is not random, or whose radius is another quantity than that of all."""
     A, _ = simplex(0, m=5000, noise=0.3)
@@ -278,7 +288,8 @@ def test_nearly_flat_simplices(flatness, distance):
     rng = np.random.default_rng(0)
     V = rng.standard_normal((6, 5)) * np.array([1, 1, 1, flatness, flatness])
     X = distance * rng.standard_normal((500, 5))
-    W = barycentric_weights(X, V)
+    with np.errstate(divide="raise", invalid="raise"):
+        W = barycentric_weights(X, V, n_threads=1)
     assert np.isfinite(W).all() and W.min() >= 0
     np.testing.assert_allclose(W.sum(axis=1), 1, atol=1e-12)
     products = (X - W @ V) @ V.T

@@ -1,16 +1,15 @@
 """What pp-SPA claims over SPA: vertices of noisy simplices, as in the simulations of its authors.
 
 Bounds are set so that an assertion fails with probability at most 1e-6 if the code is right, which is 4.9
-standard deviations of a normal variable. Errors of vertices are extremes, whose logarithms are near to normal:
-errors here are geometric means over four draws. Each test states the mean and standard deviation that the
-logarithm of a ratio of them has over seeds 0-99, and how many of the latter are left.
+standard deviations of a normal variable. Errors of vertices are extremes, whose logarithms are near to
+normal: errors here are geometric means over four draws. Each test states the mean and standard deviation that
+the logarithm of a ratio of them has over seeds 0-99, and how many of the latter are left.
 
 J. Jin, Z. T. Ke, G. Moryoussef, J. Tang and J. Wang, "Improved Algorithm and Bounds for Successive
 Projection", 2024, arXiv:2403.11013.
 """
 
 import numpy as np
-import pytest
 from scipy.optimize import linear_sum_assignment
 
 from sklr.decomposition import SuccessiveProjection
@@ -79,8 +78,8 @@ def test_errors_in_few_dimensions(seed):
 def test_errors_with_six_vertices(seed):
     """A radius in which no row has neighbours, or which takes in half of the rows, in five dimensions.
 
-    As above, noise .5: -1.62 +- .05 for pp-SPA over SPA, -.80 +- .07 over the projection alone; .3 and .65 times
-    leave 8 and 5.3 standard deviations.
+    As above, noise .5: -1.62 +- .05 for pp-SPA over SPA, -.80 +- .07 over the projection alone; .3 and .65
+    times leave 8 and 5.3 standard deviations.
     """
     spa, projected, pseudo = vertex_errors(seed, 10 * np.eye(6), 50, 0.5)
     assert pseudo < 0.3 * spa

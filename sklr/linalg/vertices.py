@@ -104,9 +104,9 @@ def successive_projection(
     The search is the affine one: shifts, rotations and units of A make no difference. The authors of pp-SPA
     append a 1 to the rows instead, and SPA of linear cones does neither; the shifted form is the limit of a
     large constant in place of the 1, whatever the unit. For a cone (topic models, separable non-negative
-    factorization) divide the rows by their sums first. They leave radius and number of neighbours to the
-    user; their programs take a twentieth of the largest distance, within which at six vertices and more
-    hardly a row has a neighbour. "auto" is a choice made here, with nearly the same result for three.
+    factorization) divide the rows by their sums first. As a radius their programs take a twentieth of the
+    largest distance, within which at six vertices and more hardly a row has a neighbour. "auto" is a choice
+    made here, with nearly the same result for three.
 
     Not for simplices that have no rows near some vertex; nor, with "pp-spa", for more than about ten vertices
     and many rows, as neighbours in many dimensions are found by looking at all rows.

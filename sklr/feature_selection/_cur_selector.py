@@ -60,7 +60,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         ``SparseStack(n_blocks=8)``. For "qrcp", "lupp", "greedy" and sketched leverage scores only.
     n_oversamples : int, default=None
         Rows of that sketch beyond the number of features to select. None: for "lupp" 10, otherwise so many
-        that there are ``min(10 k, 2 k + 270)``.
+        that there are ``min(15 k, 2 k + 420)``.
     leverage : {"exact", "sketched", "ridge"}, default="exact"
         Which leverage scores ``method="leverage"`` takes; see `sklr.linalg.leverage_scores`.
     sampled : bool, default=False

@@ -14,8 +14,8 @@ from .plan import MAX_MEMORY
 
 PIVOTINGS = ("qr", "lu", "greedy")
 # Rows of the sketch for k columns: so many each, at most so many more than 2 k, at least so many more than k.
-_ROWS_PER_COLUMN = 10
-_MORE_ROWS = 270
+_ROWS_PER_COLUMN = 15
+_MORE_ROWS = 420
 _LEAST_MORE_ROWS = 10
 # Below this part of the whole, squared errors are taken from singular values, not from their squares.
 _SQUARED = 1e-10
@@ -110,10 +110,11 @@ def pivoted_columns(
         is the better one. "lu": partial pivoting of the transposed sketch; its picks depend on the first k
         rows of the sketch, more serve the coefficients. Its errors are 5 to 10% larger.
     sketch : str or Distribution, default="auto"
-        Distribution of S; see `sklr.sketch.make_sketch`.
+        Distribution of S; see `sklr.sketch.make_sketch`. "auto": `SparseStack`, which is as good here as a
+        dense one, and far cheaper with so many rows.
     sketch_size : int, default=None
-        d, from k to m. None: for "lu" k + 10, otherwise ``min(10 k, 2 k + 270)`` and at least k + 10; at most
-        m. With m nothing is sketched.
+        d, from k to m. None: for "lu" k + 10, otherwise ``min(15 k, 2 k + 420)`` and at least k + 10; at most
+        m and, down to k + 10, what `max_memory` has room for. With m nothing is sketched.
     max_memory : int, default=2147483648
         Bytes that the sketch and its factors may take.
     rng : None, int, Generator or Stream, default=None
@@ -202,10 +203,10 @@ def left(W, total):
 def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
     """``S A`` as an ndarray, with rows enough to choose k columns; A itself where it has no more."""
     m, n = A.shape
-    if not (isinstance(sketch, str) and sketch == "auto"):
-        sketch = make_sketch(sketch)
+    sketch = make_sketch("sparse_stack" if isinstance(sketch, str) and sketch == "auto" else sketch)
     if sketch_size is None:
-        d = min(max(min(_ROWS_PER_COLUMN * k, 2 * k + _MORE_ROWS), k + _LEAST_MORE_ROWS), m)
+        room = int(max_memory // (24 * n))
+        d = min(max(min(_ROWS_PER_COLUMN * k, 2 * k + _MORE_ROWS, room), k + _LEAST_MORE_ROWS), m)
     else:
         d = check_count("sketch_size", sketch_size, 1)
         if not k <= d <= m:
@@ -218,8 +219,7 @@ def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
         )
     if d == m:
         return A.toarray()
-    distribution = make_sketch(sketch, n=m, sketch_size=d, sparse=A.container == "sparse")
-    SA = A.sketch(distribution.operator(d, m, stream.child(0), A.dtype))
+    SA = A.sketch(sketch.operator(d, m, stream.child(0), A.dtype))
     return SA.toarray() if sparse.issparse(SA) else SA
 
 

@@ -200,7 +200,7 @@ def test_the_same_bits_on_any_number_of_threads():
         ({"sketch_size": 4}, ValueError, "sketch_size must be from k=5 to the 50 rows"),
         ({"sketch_size": 51}, ValueError, "sketch_size must be from k=5 to the 50 rows"),
         ({"sketch": "gauss"}, ValueError, "Unknown sketch"),
-        ({"max_memory": 100}, ValueError, "max_memory=24000"),
+        ({"max_memory": 100}, ValueError, "max_memory=7200"),
         ({"A": np.full((50, 20), np.nan)}, ValueError, "NaN"),
     ],
 )

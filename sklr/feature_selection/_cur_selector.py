@@ -279,7 +279,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         other._store(self._selection.first(int(n_features_to_select)))
         return other
 
-    def fit_path(self, X, y=None, param_dicts=(), sample_weight=None):
+    def fit_path(self, X, y, param_dicts, **fit_params):
         """Yield one fitted estimator per dictionary of parameters, sharing fits where they are nested.
 
         Dictionaries that differ in `n_features_to_select` only share one fit, at the largest number, and
@@ -292,10 +292,10 @@ class CURSelector(ColumnsMixin, BaseEstimator):
             Training data.
         y : Ignored
             Present for the interface.
-        param_dicts : iterable of dict, default=()
+        param_dicts : iterable of dict
             Parameters of each estimator; what is not in it is as in this one.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How often each row counts.
+        **fit_params : dict
+            Passed to `fit`.
 
         Yields
         ------
@@ -311,12 +311,12 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         fitted = {}
         for estimator, key in zip(wanted, keys, strict=True):
             if key is None:
-                yield estimator.fit(X, sample_weight=sample_weight)
+                yield estimator.fit(X, **fit_params)
                 continue
             if key not in fitted:
                 same = (other for other, its_key in zip(wanted, keys, strict=True) if its_key == key)
                 largest = max(same, key=lambda other: other._wanted(shape))
-                fitted[key] = clone(largest).fit(X, sample_weight=sample_weight)
+                fitted[key] = clone(largest).fit(X, **fit_params)
             number = min(estimator._wanted(shape), len(fitted[key].selected_indices_))
             part = fitted[key].truncate(number)
             yield part.set_params(n_features_to_select=estimator.n_features_to_select)

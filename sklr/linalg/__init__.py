@@ -2,7 +2,9 @@
 
 from ._left_out import LeftOut
 from ._result import LowRank
+from .barycentric import barycentric_weights
 from .columns import select_columns
+from .cur import CUR, cur_decomposition
 from .error_estimate import relative_error
 from .exact import exact_svd
 from .gram import GramPrecisionError, gram_svd
@@ -31,9 +33,9 @@ from .single_pass import single_pass_svd
 from .streaming import FrequentDirections, RunningGram, UpdatedRows
 from .subspace import subspace_svd
 from .svd import truncated_svd
-from .two_sided import CUR, TwoSidedApproximation, cur_decomposition, two_sided_approximation
+from .two_sided import TwoSidedApproximation, two_sided_approximation
 from .updating import UpdatableSVD
-from .vertices import SimplexVertices, barycentric_weights, successive_projection
+from .vertices import SimplexVertices, successive_projection
 
 __all__ = [
     "CUR",

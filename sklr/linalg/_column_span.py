@@ -5,12 +5,11 @@ from scipy import linalg
 
 from sklr._backend import as_operand, as_stream
 
+from ._pivots import rounding
 from .error_estimate import N_PROBES, is_resolved
 from .orthogonalize import orthonormalize
 from .pivoting import ColumnSelection, left, solve_triangle
 
-# A column of which the others leave no more than so many sqrt(m) eps depends on them.
-_DEPENDENT = 10
 # A difference of squared lengths is rounding below so many eps of them.
 _DIGITS = 100
 
@@ -56,7 +55,7 @@ class ColumnSpan:
         if not nonzero.any():
             return 0
         C = C[:, nonzero] / lengths[nonzero].astype(C.dtype)
-        noise = _DEPENDENT * np.sqrt(len(C)) * np.finfo(C.dtype).eps
+        noise = rounding(len(C), C.dtype)
         basis = orthonormalize(C, against=self.Q)
         T = as_operand(basis, name="basis").rmatmat(C) if basis.shape[1] else np.empty((0, C.shape[1]))
         rotation, T, kept = _triangular(T.astype(np.float64), noise)

@@ -3,13 +3,10 @@
 import numpy as np
 from scipy import linalg
 
-
 # Squared lengths are lowered by what a pivot takes. Where so small a part of them is left they are computed
 # again, from the columns; the gains, which are squares of squares, when so much of the whole is left.
 _LENGTHS_LEFT = 1e-6
 _GAINS_LEFT = 1e-2
-# What is left of the largest column below so many sqrt(n) eps of it depends on the columns that were taken.
-_DEPENDENT = 10
 
 
 def pivoted_columns_of_array(B, k, by, dtype):
@@ -44,7 +41,7 @@ def pivoted_columns_of_array(B, k, by, dtype):
     d, n = B.shape
     Q, W = np.empty((d, k), order="F"), np.empty((k, n))
     lengths = _squares(B)
-    least = (_DEPENDENT * np.sqrt(n) * np.finfo(dtype).eps) ** 2 * lengths.max(initial=0)
+    least = rounding(n, dtype) ** 2 * lengths.max(initial=0)
     known, total = lengths.copy(), lengths.sum()
     gains = _gains(B) if by == "gain" else None
     taken = []
@@ -97,9 +94,14 @@ def pivoted_lu(V):
     return LU, order
 
 
+def rounding(n, dtype):
+    """What may be left of a vector of length one and n entries when all of it is projected out."""
+    return 10 * float(np.sqrt(n) * np.finfo(dtype).eps)
+
+
 def independent(pivots, n, dtype):
     """How many pivots, in descending order, are more than rounding."""
-    small = pivots <= _DEPENDENT * np.sqrt(n) * np.finfo(dtype).eps * pivots.max(initial=0)
+    small = pivots <= rounding(n, dtype) * pivots.max(initial=0)
     return int(np.argmax(small)) if small.any() else len(pivots)
 
 

@@ -5,6 +5,8 @@ from scipy import linalg
 
 from sklr._backend import as_operand, as_stream, session
 
+from ._pivots import rounding
+
 # Cholesky QR squares the condition number of the panel, whose columns have been scaled to length
 # one; it is used while the smallest diagonal entry of the factor stays above eps**0.25, so that two
 # rounds of it leave an error of a few eps, as Householder's method does.
@@ -101,7 +103,7 @@ def _one_round(Y):
     G = panel.gram()
     length = np.sqrt(np.diag(G))
     # What a projection leaves of a column that was in the span is rounding error, as long as this.
-    noise = 10 * eps * np.sqrt(Y.shape[0])
+    noise = rounding(len(Y), Y.dtype)
     if length.min() > noise:
         try:
             R = linalg.cholesky(G / np.outer(length, length))

@@ -41,7 +41,7 @@ def exact_error(A, J):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("method", METHODS)
 def test_best_coefficients_and_their_errors(method, form):
-    """Coefficients that are those of a sketch; errors of other columns; a container that changes the choice."""
+    """Coefficients that are those of a sketch; errors of other columns; another choice for a container."""
     A, _ = decaying(300, 60)
     found = select_columns(FORMS[form](A), 12, method=method, rng=0, **options(method))
     J = found.indices

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from sklr.linalg import (
     RowChunks,
     as_operand,
+    barycentric,
     barycentric_weights,
     successive_projection,
     truncated_svd,
@@ -329,7 +330,7 @@ def test_weights_of_many_rows(monkeypatch):
     """Blocks of rows that overlap or leave some out."""
     A, V = simplex(0, m=1000, noise=1.0)
     whole = barycentric_weights(A, V)
-    monkeypatch.setattr(vertices, "_ROWS_AT_A_TIME", 37)
+    monkeypatch.setattr(barycentric, "_ROWS_AT_A_TIME", 37)
     np.testing.assert_allclose(barycentric_weights(A, V), whole, atol=1e-13)
     assert barycentric_weights(A.astype(np.float32), V).dtype == np.float32
 

@@ -3,10 +3,14 @@
 import numpy as np
 from scipy import linalg
 
+from sklr._backend import as_operand, ordered
+
 # Squared lengths are lowered by what a pivot takes. Where so small a part of them is left they are computed
 # again, from the columns; the gains, which are squares of squares, when so much of the whole is left.
 _LENGTHS_LEFT = 1e-6
-_GAINS_LEFT = 1e-2
+_GAINS_LEFT = 1e-4
+# Columns whose gains are computed together.
+_SLAB = 512
 
 
 def pivoted_columns_of_array(B, k, by, dtype):
@@ -17,7 +21,7 @@ def pivoted_columns_of_array(B, k, by, dtype):
     - ``by="length"``: the largest ``||E e_j||``, as QR with column pivoting has it;
     - ``by="gain"``: the largest ``||E^T E e_j||^2 / ||E e_j||^2``, which is what ||E||_F^2 will lose.
 
-    Both are kept by recurrence: a step reads B once (gain: three times) and E is not formed.
+    Both are kept by recurrence: a step reads B once, and E is not formed.
 
     Parameters
     ----------
@@ -43,7 +47,8 @@ def pivoted_columns_of_array(B, k, by, dtype):
     lengths = _squares(B)
     least = rounding(n, dtype) ** 2 * lengths.max(initial=0)
     known, total = lengths.copy(), lengths.sum()
-    gains = _gains(B) if by == "gain" else None
+    BBt = as_operand(B.T).gram() if by == "gain" else None
+    gains = None if BBt is None else _gains(B, BBt)
     taken = []
     since = 0  # B is without the span of the columns before this one
     for i in range(k):
@@ -57,7 +62,9 @@ def pivoted_columns_of_array(B, k, by, dtype):
             lengths = _squares(B)
             lengths[taken] = 0
             known, total = lengths.copy(), lengths.sum()
-            gains = None if gains is None else _gains(B)
+            if gains is not None:
+                BBt = as_operand(B.T).gram()
+                gains = _gains(B, BBt)
             j = _best(lengths, gains, least)
         if j is None:
             break
@@ -66,10 +73,13 @@ def pivoted_columns_of_array(B, k, by, dtype):
         length = linalg.norm(q)
         q /= length
         Q[:, i] = q
-        w = W[i] = q @ B  # one thread reads memory as fast as several
-        if gains is not None:
-            # E^T E w, of which B^T B w has more than the columns taken since B was renewed leave.
-            v = (B @ w) @ B - (W[since:i] @ w) @ W[since:i]
+        if gains is None:
+            w = W[i] = q @ B  # one thread reads memory as fast as several
+        else:
+            w, v = np.stack([q, BBt @ q]) @ B
+            W[i] = w
+            # E^T E w, of which B^T B w = v has more than the columns taken since B was renewed leave.
+            v -= (W[since:i] @ w) @ W[since:i]
             gains += w * ((w @ w) * w - 2 * v)
         lengths -= w * w
         taken.append(j)
@@ -118,7 +128,13 @@ def _squares(B):
     return np.einsum("ij,ij->j", B, B)
 
 
-def _gains(B):
+def _gains(B, BBt):
     """``||B^T b_j||^2`` of every column b_j."""
-    BBt = B @ B.T
-    return np.einsum("ij,ij->j", BBt @ B, B)
+    gains = np.empty(B.shape[1])
+
+    def compute(lo):
+        slab = B[:, lo : lo + _SLAB]
+        gains[lo : lo + _SLAB] = np.einsum("ij,ij->j", BBt @ slab, slab)
+
+    ordered(compute, range(0, B.shape[1], _SLAB))
+    return gains

@@ -17,6 +17,8 @@ PIVOTINGS = ("qr", "lu", "greedy")
 _ROWS_PER_COLUMN = 15
 _MORE_ROWS = 420
 _LEAST_MORE_ROWS = 10
+# Where it would have such a part of the rows, all are taken as they are: a sketch has its cost too.
+_NEARLY_ALL = 0.6
 # Below this part of the whole, squared errors are taken from singular values, not from their squares.
 _SQUARED = 1e-10
 
@@ -114,7 +116,8 @@ def pivoted_columns(
         dense one, and far cheaper with so many rows.
     sketch_size : int, default=None
         d, from k to m. None: for "lu" k + 10, otherwise ``min(15 k, 2 k + 420)`` and at least k + 10; at most
-        m and, down to k + 10, what `max_memory` has room for. With m nothing is sketched.
+        what `max_memory` has room for, down to k + 10; and m where that is more than .6 m. With m nothing is
+        sketched.
     max_memory : int, default=2147483648
         Bytes that the sketch and its factors may take.
     rng : None, int, Generator or Stream, default=None
@@ -207,6 +210,8 @@ def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
     if sketch_size is None:
         room = int(max_memory // (24 * n))
         d = min(max(min(_ROWS_PER_COLUMN * k, 2 * k + _MORE_ROWS, room), k + _LEAST_MORE_ROWS), m)
+        if _NEARLY_ALL * m < d and m <= room:
+            d = m
     else:
         d = check_count("sketch_size", sketch_size, 1)
         if not k <= d <= m:

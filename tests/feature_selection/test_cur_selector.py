@@ -86,7 +86,7 @@ def test_fitted_attributes(X):
     s = linalg.svdvals(X)
     best = np.linalg.norm(s[10:]) / np.linalg.norm(s)
     assert selector.best_errors_[-1] == pytest.approx(best, rel=0.15)
-    assert selector.suboptimality_estimate_ == selector.error_estimate_ / selector.best_errors_[-1]
+    assert selector.suboptimality_estimate_ == selector.error_estimate_ / selector.best_errors_[-1] > 1
     assert selector.method_ == "qrcp" and selector.n_passes_ == 3
     assert np.isnan(CURSelector(10, method="norm").fit(X).suboptimality_estimate_)
     exact = CURSelector(10, method="deim").fit(X)

@@ -9,10 +9,11 @@ import importlib
 __version__ = "0.1.0.dev0"  # stands here only; the build reads it from this line
 
 # Public subpackages, and the subpackage of every public estimator. A new one joins by a word or a row.
-_SUBPACKAGES = ("decomposition", "feature_selection", "linalg", "linear_model", "sketch", "testing")
+_SUBPACKAGES = ("decomposition", "feature_selection", "graph", "linalg", "linear_model", "sketch", "testing")
 _ESTIMATORS = {
     "CURDecomposition": "decomposition",
     "CURSelector": "feature_selection",
+    "GraphRandomFeatures": "graph",
     "RandomizedLowRank": "decomposition",
     "EmpiricalInterpolation": "feature_selection",
     "SketchedRidge": "linear_model",
@@ -20,6 +21,7 @@ _ESTIMATORS = {
     "SketchedRidgeClassifier": "linear_model",
     "SketchedRidgeClassifierCV": "linear_model",
     "SuccessiveProjection": "decomposition",
+    "TransductiveEmbedding": "graph",
 }
 
 __all__ = [*_SUBPACKAGES, *_ESTIMATORS, "__version__"]

@@ -62,11 +62,7 @@ def validate_rows(estimator, X, *, reset):
     """
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         compute_dtype(X.dtype, "X")  # raises; scikit-learn's message would print the array
-    if np.ma.isMaskedArray(X) and np.ma.is_masked(X):
-        raise ValueError(
-            "X is a masked array with masked entries, which would be taken for data. Impute them first, "
-            "as X.filled(value) does."
-        )
+    refuse_masked(X)
     return validate_data(
         estimator,
         X,
@@ -75,6 +71,15 @@ def validate_rows(estimator, X, *, reset):
         dtype="numeric",
         ensure_all_finite=False,
     )
+
+
+def refuse_masked(X):
+    """Raise if X is an array with masked entries, which NumPy and scikit-learn would take for data."""
+    if np.ma.isMaskedArray(X) and np.ma.is_masked(X):
+        raise ValueError(
+            "X is a masked array with masked entries, which would be taken for data. Impute them first, "
+            "as X.filled(value) does."
+        )
 
 
 def validate_weight(weight, size, name, *, positive=False, may_vanish=False):

@@ -526,7 +526,10 @@ class Operand(ABC):
 
 
 def _checked_indices(indices, size, what):
-    indices = np.asarray(indices, dtype=np.intp)
+    indices = np.asarray(indices)
+    if indices.dtype.kind not in "iu" and indices.size:
+        raise TypeError(f"{what} indices must be integers, got {indices.dtype}.")
+    indices = indices.astype(np.intp)
     if indices.size and not 0 <= indices.min() <= indices.max() < size:
         raise IndexError(f"{what} indices must be in 0..{size - 1}, got {indices.min()}..{indices.max()}.")
     return indices

@@ -56,7 +56,7 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     linking : {"projection", "intersection"}, default="projection"
         "projection": U = C^+ X R^+, the best one. "intersection": U = X[I, J]^+, for which A_hat equals X in
         the rows I and the columns J if these are equally many and as many as the components. Its error is
-        typically 1.2 to 1.5 times as large.
+        larger: typically 1.3 times with 20 columns and rows, twice with 100, less with more rows.
     method : {"qrcp", "lupp"}, default="qrcp"
         How columns and rows are taken. "qrcp": QR with column pivoting. "lupp": LU with partial pivoting,
         which is faster, with errors 5 to 10% larger.
@@ -103,7 +103,7 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     suboptimality_estimate_ : float
         Estimate of the factor by which the error is above that of the truncated SVD of this rank, from the
         spectrum of the sketch. As a rule within 1.2 times it with "qrcp"; up to 1.7 times too large with
-        "lupp", whose sketch is smaller. inf where the sketch has no more than this rank.
+        "lupp", whose sketch is smaller; at least 1. NaN where the sketch tells no more than this rank.
     n_components_ : int
         The rank of A_hat.
     n_passes_ : int
@@ -138,7 +138,7 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     -----
     Four passes over the data: a sketch, the columns, the rows, and a product. ``2 nnz (n_rows + 10)`` flops
     for the product, ``10 (n_samples n_columns^2 + n_features n_rows^2)`` for pivoting and bases, and those of
-    the sketch. Memory for ``3 (n_samples n_columns + n_features n_rows)`` entries, dense for sparse data too,
+    the sketch. Memory for ``7 (n_samples n_columns + n_features n_rows)`` entries, dense for sparse data too,
     and the sketch. If rows are more than columns they are taken first.
 
     The data are not centred. Scale features whose units differ: long columns and rows are taken first.
@@ -273,7 +273,7 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.n_components_ = k
         self.error_estimate_ = float(self._errors[-1])
         best = float(self._best_errors[-1])
-        self.suboptimality_estimate_ = self.error_estimate_ / best if best else float("inf")
+        self.suboptimality_estimate_ = max(self.error_estimate_ / best, 1.0) if best > 0 else float("nan")
 
     def truncate(self, n_components):
         """Return a fitted estimator with the first components of this one; nothing is computed again.
@@ -337,6 +337,7 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         wanted = [clone(self).set_params(**parameters) for parameters in param_dicts]
         for estimator in wanted:
+            estimator._validate_params()
             estimator._check_parameters()
         keys = [estimator._nesting_key() for estimator in wanted]
         largest = {}

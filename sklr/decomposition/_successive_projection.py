@@ -16,7 +16,7 @@ from sklr._backend import as_operand, session
 from sklr._validation import validate_operand
 from sklr.base import draw_seed, unchanged_on_error
 from sklr.linalg import barycentric_weights, successive_projection
-from sklr.linalg.vertices import METHODS
+from sklr.linalg.vertices import METHODS, check_number
 
 
 class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -77,10 +77,10 @@ class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     Raises
     ------
     ValueError
-        From `fit` and `transform`: X is empty, complex, or holds NaN, infinity or masked entries; a parameter
-        is out of range or does not go with another one; there are fewer rows, or independent directions
-        around their mean, than the vertices need; too few rows have enough neighbours. The estimator is left
-        as it was.
+        From `fit` and `transform`: X is empty, complex, or holds NaN, infinity or masked entries; squares of
+        its entries leave the range of float64; a parameter is out of range or does not fit another one; there
+        are fewer rows, or independent directions around their mean, than the vertices need; too few rows have
+        enough neighbours. The estimator is left as it was.
     TypeError
         X is an iterator: wrap it in `sklr.linalg.RowChunks`. Or a parameter is of the wrong type.
 
@@ -92,8 +92,8 @@ class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     Notes
     -----
     "pp-spa" and "p-spa" take one pass for the mean, those of `sklr.linalg.truncated_svd`, mostly one, and one
-    to project; "spa" K + 1. The weights and their error take two more. Beside the data there are arrays of
-    ``8 n_samples K`` bytes.
+    to project; "spa" K + 1. The weights and their error take two more. Beside the data
+    there are arrays of up to 5 times ``8 n_samples K`` bytes, by "p-spa" and "spa" 2.5 times.
 
     Shifts, rotations and units of X make no difference to which vertices are found. Rows of a cone, such as
     word counts, are to be divided by their sums first, which makes them a simplex.
@@ -127,7 +127,7 @@ class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     """
 
     _parameter_constraints: dict = {
-        "n_components": "no_validation",  # these have remedies of their own: `_check_parameters`, and linalg
+        "n_components": "no_validation",  # linalg checks these, and knows remedies
         "radius": "no_validation",
         "min_neighbors": "no_validation",
         "method": [StrOptions(set(METHODS))],
@@ -176,7 +176,7 @@ class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X):
         X = validate_operand(self, X, reset=True)
-        self._check_parameters(X.shape)
+        check_number(self.n_components, X.shape, ("n_components", "n_samples", "n_features"))
         before = X.n_passes
         with session(self.n_threads):
             found = successive_projection(
@@ -198,17 +198,6 @@ class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
                 setattr(self, f"{name}_", getattr(found, name))
         self.n_passes_ = X.n_passes - before
         return self
-
-    def _check_parameters(self, shape):
-        k = self.n_components
-        if isinstance(k, bool) or not isinstance(k, Integral):
-            raise TypeError(f"n_components must be an int, got {k!r}.")
-        if not 2 <= k <= min(shape[0], shape[1] + 1):
-            raise ValueError(
-                f"n_components must be from 2 to min(n_samples, n_features + 1), here n_samples = {shape[0]} "
-                f"and n_features = {shape[1]}, got {k}: a simplex of K vertices needs K rows in K - 1 "
-                "directions."
-            )
 
     def transform(self, X):
         """Return the barycentric weights W of the rows of X.
@@ -251,7 +240,7 @@ class SuccessiveProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         if W.shape[1] != len(self.components_):
             raise ValueError(
                 f"X has {W.shape[1]} columns, but {type(self).__name__} has {len(self.components_)} "
-                "components."
+                "components: pass what transform returns."
             )
         return as_operand(W).matmat(self.components_, n_threads=self.n_threads)
 

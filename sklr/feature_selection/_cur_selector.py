@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklr._backend import as_operand
 from sklr._validation import validate_operand, validate_weight
 from sklr.base import draw_seed, level_of_caller, unchanged_on_error
-from sklr.linalg import ColumnSelection, row_weighted, select_columns
+from sklr.linalg import row_weighted, select_columns
 from sklr.linalg.columns import METHODS, check_method
 from sklr.linalg.leverage import KINDS
 from sklr.linalg.plan import MAX_MEMORY
@@ -60,7 +60,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         ``SparseStack(n_blocks=8)``. For "qrcp", "lupp", "greedy" and sketched leverage scores only.
     n_oversamples : int, default=None
         Rows of that sketch beyond the number of features to select. None: for "lupp" 10, otherwise so many
-        that there are ``min(15 k, 2 k + 420)``.
+        that there are ``min(15 k, 2 k + 420)``; where this is more than .6 n_samples nothing is sketched.
     leverage : {"exact", "sketched", "ridge"}, default="exact"
         Which leverage scores ``method="leverage"`` takes; see `sklr.linalg.leverage_scores`.
     sampled : bool, default=False
@@ -126,9 +126,9 @@ class CURSelector(ColumnsMixin, BaseEstimator):
     Notes
     -----
     With (m, n) the shape, nnz the entries, k the number to select and d the rows of the sketch, "qrcp" takes
-    three passes (the sketch, the columns, the coefficients and errors), ``2 nnz k + 4 n d k + 4 m k^2`` flops
-    beside the sketch, and memory for ``24 n d`` bytes and ``2 (m + n) k`` numbers. Sparse data are not filled
-    in. `transform` copies the columns; of chunked and mapped data it takes one pass.
+    three passes (the sketch, the columns, the coefficients and errors), ``2 nnz k + 4 n d k + 8 m k^2`` flops
+    beside the sketch, and memory for ``24 n d`` bytes and ``(5 m + 2 n) k`` numbers. Sparse data are not
+    filled in. `transform` copies the columns; of chunked and mapped data it takes one pass.
 
     Not centred: features with a large mean are long, and the first one to be chosen stands for the mean.
     Scale the features first, as `sklearn.preprocessing.StandardScaler` does, where units differ.
@@ -241,15 +241,16 @@ class CURSelector(ColumnsMixin, BaseEstimator):
             n_threads=self.n_threads,
         )
         self.method_ = method
-        self._store(found)
+        self._store(found, len(found.indices))
         self._warn(wanted)
         return self
 
     def truncate(self, n_features_to_select):
         """Return a fitted estimator with the features that were chosen first; no data are read.
 
-        For "norm", "norm_activation" and "uniform" it is the direct fit. For pivoting too if the sketch has
-        as many rows; otherwise it is no less accurate, because it is from a larger sketch.
+        For "norm", "norm_activation" and "uniform" it is the direct fit, and for pivoting if the sketch has
+        as many rows or there is none. Otherwise it is one of the same kind: from a larger sketch, from other
+        blocks ("rbrp"), or by the scores and points for more columns ("leverage", "deim").
 
         Parameters
         ----------
@@ -275,19 +276,19 @@ class CURSelector(ColumnsMixin, BaseEstimator):
                 f"n_features_to_select must be between 1 and {most}, the features that were selected; got "
                 f"{n_features_to_select}. Fit with a larger n_features_to_select to have more."
             )
-        other = clone(self).set_params(n_features_to_select=int(n_features_to_select), tol=None)
+        other = self._copy(n_features_to_select=int(n_features_to_select), tol=None)
         vars(other).update({name: value for name, value in vars(self).items() if name.endswith("_")})
-        place = np.searchsorted(np.sort(self.selected_indices_), self.selected_indices_)
-        found = ColumnSelection(
-            self.selected_indices_,
-            self.coefficients_[place],
-            self.errors_,
-            self.best_errors_,
-            self._triangle,
-            self.n_passes_,
-        )
-        other._store(found.first(int(n_features_to_select)))
+        other._store(self._selection, int(n_features_to_select))
         return other
+
+    @property
+    def coefficients_(self):
+        """C of shape (n_selected, n_features), computed when it is looked at first; see the class."""
+        check_is_fitted(self, "selected_indices_")
+        if self._coefficients is None:
+            found = self._selection.first(len(self.selected_indices_))
+            self._coefficients = found.coefficients[np.argsort(found.indices)]
+        return self._coefficients
 
     def fit_path(self, X, y, param_dicts, **fit_params):
         """Yield one fitted estimator per dictionary of parameters, sharing fits where they are nested.
@@ -312,7 +313,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         CURSelector
             A fitted one for each dictionary, in their order. This one stays as it is.
         """
-        wanted = [clone(self).set_params(**parameters) for parameters in param_dicts]
+        wanted = [self._copy(**parameters) for parameters in param_dicts]
         for estimator in wanted:
             estimator._validate_params()
             estimator._check()
@@ -326,7 +327,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
             if key not in fitted:
                 same = (other for other, its_key in zip(wanted, keys, strict=True) if its_key == key)
                 largest = max(same, key=lambda other: other._wanted(shape))
-                fitted[key] = clone(largest).fit(X, **fit_params)
+                fitted[key] = largest._copy().fit(X, **fit_params)
             number = min(estimator._wanted(shape), len(fitted[key].selected_indices_))
             part = fitted[key].truncate(number)
             yield part.set_params(n_features_to_select=estimator.n_features_to_select)
@@ -372,27 +373,42 @@ class CURSelector(ColumnsMixin, BaseEstimator):
             return None
         parameters = self.get_params(deep=False)
         del parameters["n_features_to_select"]
-        return joblib.hash(parameters)
+        return joblib.hash(parameters | {"reference": id(self.reference)})
+
+    def _copy(self, **parameters):
+        """An unfitted estimator like this one, with other parameters and the same `reference`, not a copy."""
+        reference = parameters.pop("reference", self.reference)
+        kept = self.get_params(deep=False) | {"reference": None}
+        copy = clone(type(self)(**kept)).set_params(**parameters)
+        copy.reference = reference
+        return copy
 
     def _reference(self):
         reference = self.reference
+        if hasattr(reference, "columns"):
+            try:
+                validate_data(self, reference, reset=False, skip_check_array=True)
+            except ValueError as error:
+                raise ValueError(f"reference and X have other features. {error}") from None
         return as_operand(reference if hasattr(reference, "shape") else np.asarray(reference), "reference")
 
-    def _store(self, found):
-        """The attributes that a `ColumnSelection` makes."""
-        self._triangle = found.triangle
-        self.selected_indices_ = found.indices
-        self.coefficients_ = found.coefficients[np.argsort(found.indices)]
-        self.errors_ = found.errors
-        self.best_errors_ = found.best_errors
+    def _store(self, found, number):
+        """The attributes that the first columns of a `ColumnSelection` make."""
+        self._selection, self._coefficients = found, None
+        self.selected_indices_ = found.indices[:number]
+        self.errors_ = found.errors[:number]
+        self.best_errors_ = found.best_errors[:number]
         self.n_passes_ = found.n_passes
-        self.error_estimate_ = float(found.errors[-1])
-        best = float(found.best_errors[-1])
+        self.error_estimate_ = float(self.errors_[-1])
+        best = float(self.best_errors_[-1])
         self.suboptimality_estimate_ = max(self.error_estimate_ / best, 1.0) if best > 0 else float("nan")
 
     def _warn(self, wanted):
         number, n_selected = self.n_features_to_select, len(self.selected_indices_)
-        if isinstance(number, Integral) and number > wanted:
+        asked = number if isinstance(number, Integral) else 0
+        if not isinstance(number, (Integral, str)):
+            asked = round(number * self.n_features_in_)
+        if wanted is not None and asked > wanted:
             warnings.warn(
                 f"n_features_to_select={number} is larger than min(n_samples, n_features)={wanted} and has "
                 "been clipped to it.",
@@ -402,18 +418,28 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         reached = self.tol is not None and self.error_estimate_ <= self.tol
         if wanted is not None and n_selected < wanted and not reached:
             warnings.warn(
-                f"Only {n_selected} features are linearly independent to rounding, and are selected; "
-                f"{wanted} were asked for. The others are combinations of these.",
+                f"Only {_features(n_selected)} linearly independent to rounding and selected; {wanted} were "
+                "asked for. The others are combinations of these.",
                 UserWarning,
                 stacklevel=level_of_caller(),
             )
         if self.tol is not None and not reached:
+            has_more = wanted is not None and wanted == n_selected < self.n_features_in_
+            remedy = (
+                "Use a larger n_features_to_select or tol."
+                if has_more
+                else ("What is left is rounding: use a larger tol, or float64.")
+            )
             warnings.warn(
                 f"tol={self.tol:.3g} is not reached: the relative error with {n_selected} features is "
-                f"{self.error_estimate_:.3g}. Use a larger n_features_to_select or tol.",
+                f"{self.error_estimate_:.3g}. {remedy}",
                 ConvergenceWarning,
                 stacklevel=level_of_caller(),
             )
+
+
+def _features(n):
+    return "1 feature is" if n == 1 else f"{n} features are"
 
 
 def _resolved(method):

@@ -21,8 +21,8 @@ from sklr.linalg import (
     truncated_svd,
 )
 from sklr.linalg._checks import check_relative
-from sklr.linalg.interpolation import (
-    check_dense,
+from sklr.linalg.interpolation import check_dense
+from sklr.linalg.interpolation_points import (
     error_of_other_coefficients,
     products_with_columns,
     reconstruction_error,
@@ -129,7 +129,8 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
     "eim" with X of shape (m, n) and k features: ``3 m n k`` flops, bound by memory, since each step reads and
     writes a copy of X, and ``4 m n k`` for the products that `drop_columns` and `drop_rows` use; memory
     ``m n + (m + n) k``; two passes. "deim" and "qdeim": those of `sklr.linalg.truncated_svd`, one or two
-    passes for the error, and ``4 n k^2`` flops.
+    passes for the products and the error, and ``4 n k^2`` flops. Mapped data that are stored by columns take
+    one pass more for the products.
 
     The method treats both sides alike. Fitted to X^T, with `axis` exchanged (needless for the infinity norm)
     and no ties, "eim" selects the features as samples and the samples as features, and X_hat is transposed.
@@ -224,6 +225,7 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         self._check_parameters()
         X = validate_operand(self, X, reset=True)
         k = self._size(X.shape)
+        self._warn_if_clipped(X.shape)
         before = X.n_passes
         for name in (*_OF_CHOICE, "selected_samples_"):
             vars(self).pop(name, None)
@@ -264,20 +266,29 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
             s = svd.singular_values
             r = int(np.sum(s > _ROUNDING * np.sqrt(max(X.shape)) * eps * s[0]))
             self._check_is_not_zero(r)
-            # B = diag(s) V^T: square systems do not see s, least squares weigh the vectors as X does.
-            self._right, self._core = svd.right_vectors[:r], np.diag(s[:r])
-            points = discrete_empirical_interpolation(
-                self._right.T, pivoting="lu" if self.method == "deim" else "qr"
-            )
-            self._squared_norm = X.squared_norm()
-            self._products = products_with_columns(X, points.indices)
-            self._set_coefficients(points.indices, points.coefficients)
-            self._set_error(
-                reconstruction_error(X, points.indices, points.coefficients, self._products, seed)
-            )
+            self._choose_points(X, s[:r], svd.right_vectors[:r], seed)
             if goal is None or self.error_estimate_ <= self.tol or r < len(s) or r == k or goal < eps:
                 return
             goal *= min(max(self.tol / self.error_estimate_, 0.1), 0.8)
+
+    def _choose_points(self, X, s, Vt, seed):
+        # B = diag(s) V^T: square systems do not see s, least squares weigh the vectors as X does.
+        self._right, self._core = Vt, np.diag(s)
+        points = discrete_empirical_interpolation(Vt.T, pivoting="lu" if self.method == "deim" else "qr")
+        self._squared_norm = X.squared_norm()
+        self._products = products_with_columns(X, points.indices)
+        self._set_coefficients(points.indices, points.coefficients)
+        self._set_error(reconstruction_error(X, points.indices, points.coefficients, self._products, seed))
+
+    def _of_first_vectors(self, X, k):
+        """This "deim" or "qdeim" with the first k of its singular vectors only, for the same X."""
+        other = self._copy().set_params(n_features_to_select=k)
+        X, s = validate_operand(other, X, reset=False), np.diag(self._core)
+        before = X.n_passes
+        with session(self.n_threads):
+            other._choose_points(X, s[:k], self._right[:k], draw_seed(other.random_state))
+        other.n_passes_ += X.n_passes - before
+        return other
 
     def _set_coefficients(self, columns, coefficients):
         self.selected_indices_ = columns
@@ -312,6 +323,8 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         """
         check_is_fitted(self)
         kept = _kept(indices, self.selected_indices_, "feature")
+        if kept.all():
+            return self._copy()
         return self._with(self.selected_indices_[kept], kept, self._core)
 
     def drop_rows(self, indices):
@@ -343,6 +356,8 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
                 f"method={self.method!r} selects no samples that could be dropped. Fit with method='eim'."
             )
         kept = _kept(indices, self.selected_samples_, "sample")
+        if kept.all():
+            return self._copy()
         everything = np.ones(len(self.selected_indices_), dtype=bool)
         other = self._with(self.selected_indices_, everything, self._core[kept])
         other.selected_samples_ = self.selected_samples_[kept]
@@ -424,11 +439,12 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         other._set_error(other.errors_[-1])
         return other
 
-    def fit_path(self, X, y, param_dicts):
-        """Yield one fitted estimator per dictionary of parameters, sharing fits where they are nested.
+    def fit_path(self, X, y, param_dicts, **fit_params):
+        """Yield one fitted estimator per dictionary of parameters, sharing what is nested.
 
-        Dictionaries with ``method="eim"`` and no `tol` that differ in `n_features_to_select` only share one
-        fit, at the largest, and `truncate` it.
+        Dictionaries without `tol` that differ in `n_features_to_select` only share one fit, at the largest:
+        "eim" is truncated; "deim" and "qdeim" choose their points anew, for the first of its singular
+        vectors, and `n_passes_` counts its passes too.
 
         Parameters
         ----------
@@ -438,6 +454,8 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
             Present for the interface.
         param_dicts : iterable of dict
             Parameters of each estimator; what is not in it is as in this one.
+        **fit_params : dict
+            Passed to `fit`.
 
         Yields
         ------
@@ -450,23 +468,29 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         for position, estimator in enumerate(wanted):
             estimator._check_parameters()
             parameters = estimator.get_params(deep=False)
-            nested = estimator.method == "eim" and estimator.tol is None
-            if nested:
+            shares = estimator.tol is None
+            if shares:
                 del parameters["n_features_to_select"]
             # A callable may have no hash but its identity.
             parameters["norm"] = id(parameters["norm"]) if callable(estimator.norm) else estimator.norm
-            keys.append(joblib.hash((parameters, nested or position)))
-            sizes.append(estimator._size(shape) if nested else 0)
+            keys.append(joblib.hash((parameters, shares or position)))
+            sizes.append(estimator._size(shape))
             if sizes[-1] > sizes[largest.setdefault(keys[-1], position)]:
                 largest[keys[-1]] = position
         fitted = {}
-        for key, size, estimator in zip(keys, sizes, wanted, strict=True):
+        for position, (key, size, estimator) in enumerate(zip(keys, sizes, wanted, strict=True)):
             if key not in fitted:
-                fitted[key] = clone(wanted[largest[key]]).fit(X)
-            model = fitted[key]
-            if size:
-                model = model.truncate(min(size, len(model.selected_indices_)))
+                fitted[key] = clone(wanted[largest[key]]).fit(X, **fit_params)
+            if position != largest[key]:  # which has warned
+                estimator._warn_if_clipped(shape)
+            model = fitted[key]._shrunk(X, size)
             yield model.set_params(n_features_to_select=estimator.n_features_to_select)
+
+    def _shrunk(self, X, size):
+        """A copy with at most `size` features, fitted to the same X; self stays as it is."""
+        if size >= len(self.selected_indices_):
+            return self._copy()
+        return self.truncate(size) if self.method == "eim" else self._of_first_vectors(X, size)
 
     # -- parameters and warnings --------------------------------------------------------------
 
@@ -496,20 +520,25 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
                     )
 
     def _size(self, shape):
-        """How many features may be taken; warns where more are asked for."""
+        """How many features may be taken."""
         k, most = self.n_features_to_select, min(shape)
         if isinstance(k, str):
             return most if self.tol is not None else min(max(shape[1] // 2, 1), _MOST, most)
-        if not isinstance(k, Integral):
-            k = max(int(k * shape[1]), 1)
-        if k > most:
+        return min(self._asked_for(shape), most)
+
+    def _asked_for(self, shape):
+        k = self.n_features_to_select
+        return int(k) if isinstance(k, Integral) else max(int(k * shape[1]), 1)
+
+    def _warn_if_clipped(self, shape):
+        k = self.n_features_to_select
+        if not isinstance(k, str) and self._asked_for(shape) > min(shape):
             warnings.warn(
-                f"n_features_to_select={self.n_features_to_select} is {k} features, more than "
-                f"min(n_samples, n_features)={most}, and has been clipped to it.",
+                f"n_features_to_select={k} is {self._asked_for(shape)} features, more than "
+                f"min(n_samples, n_features)={min(shape)}, and has been clipped to it.",
                 UserWarning,
                 stacklevel=level_of_caller(),
             )
-        return int(min(k, most))
 
     def _check_is_not_zero(self, n_found):
         if not n_found:
@@ -520,15 +549,16 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         if self.tol is not None:
             if self.error_estimate_ > self.tol:
                 warnings.warn(
-                    f"tol={self.tol:.3g} is not reached: the relative error with {found} features is "
+                    f"tol={self.tol:.3g} is not reached: the relative error with {_features(found)} is "
                     f"{self.error_estimate_:.3g}. Use a larger n_features_to_select or a larger tol.",
                     ConvergenceWarning,
                     stacklevel=level_of_caller(),
                 )
         elif found < k:
             warnings.warn(
-                f"Only {found} features are independent, {k} were to be selected: the others are "
-                f"combinations of them, with a relative error of {self.error_estimate_:.3g}.",
+                f"{k} features were to be selected, but X has numerical rank {found}: the others "
+                f"are combinations of the {_features(found)} selected, with a relative "
+                f"error of {self.error_estimate_:.3g}.",
                 UserWarning,
                 stacklevel=level_of_caller(),
             )
@@ -538,6 +568,10 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         tags.input_tags.sparse = self.method != "eim"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _features(number):
+    return f"{number} feature{'s' if number > 1 else ''}"
 
 
 def _triangular_coefficients(right, columns):

@@ -5,7 +5,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklr._backend import as_operand, is_streamed
-from sklr._validation import validate_operand
+from sklr._validation import refuse_masked, validate_operand
 
 
 class ColumnsMixin(SelectorMixin):
@@ -32,10 +32,12 @@ class ColumnsMixin(SelectorMixin):
         Returns
         -------
         {ndarray, sparse matrix, DataFrame} of shape (n_samples, n_selected)
-            The selected columns, in the order that they have in X.
+            The selected columns, in the order that they have in X, in its dtype; mapped and chunked integers
+            as float64.
         """
         check_is_fitted(self)
-        if not is_streamed(X):
+        if not (is_streamed(X) or hasattr(X, "__next__")):
+            refuse_masked(X)
             return super().transform(X)
         return validate_operand(self, X, reset=False).take_columns(
             self.get_support(indices=True), getattr(self, "n_threads", None)

@@ -2,26 +2,28 @@
 
 from ._left_out import LeftOut
 from ._result import LowRank
+from ._selection import ColumnSelection
 from .barycentric import barycentric_weights
 from .columns import select_columns
 from .cur import CUR, cur_decomposition
 from .error_estimate import relative_error
 from .exact import exact_svd
 from .gram import GramPrecisionError, gram_svd
-from .interpolation import (
-    CrossInterpolation,
+from .graph_kernels import graph_kernel, graph_modulation
+from .interpolation import CrossInterpolation, empirical_interpolation
+from .interpolation_points import (
     InterpolationPoints,
     discrete_empirical_interpolation,
-    empirical_interpolation,
     interpolation_coefficients,
 )
 from .krylov import krylov_svd
 from .leverage import LeverageScores, leverage_scores
 from .operand import RowChunks, as_operand, centered, row_weighted, scaled
 from .orthogonalize import orthonormalize
-from .pivoting import ColumnSelection, pivoted_columns
+from .pivoting import pivoted_columns
 from .plan import LowRankPlan, plan_low_rank
 from .random_pivoting import randomly_pivoted_columns
+from .random_walks import graph_random_features
 from .rangefinder import find_range
 from .rank import rank_rule
 from .ridge_gcv import generalized_cross_validation
@@ -67,6 +69,9 @@ __all__ = [
     "find_range",
     "generalized_cross_validation",
     "gram_svd",
+    "graph_kernel",
+    "graph_modulation",
+    "graph_random_features",
     "interpolation_coefficients",
     "krylov_svd",
     "leave_one_out",

@@ -3,12 +3,12 @@
 import numpy as np
 from scipy import linalg
 
-from sklr._backend import as_operand, as_stream
+from sklr._backend import RangeError, Transposed, as_operand, as_stream
 
 from ._pivots import rounding
+from ._selection import ColumnSelection, left, solve_triangle
 from .error_estimate import N_PROBES, is_resolved
 from .orthogonalize import orthonormalize
-from .pivoting import ColumnSelection, left, solve_triangle
 
 # A difference of squared lengths is rounding below so many eps of them.
 _DIGITS = 100
@@ -94,22 +94,53 @@ class ColumnSpan:
                 above += inside
         return C, lengths, above
 
+    def check_range(self):
+        """Raise if A, of which a sweep has been made, is zero or too small to be squared."""
+        if self.A.squared_norm() == 0:
+            raise ValueError(f"{self.A.name} is zero everywhere: there is no column to choose.")
+        if self.A.dtype == np.float64:  # squares of float32 are added up in float64
+            self.A.check_squares()
+
     def _check_room(self, r):
-        needed = 2 * sum(self.A.shape) * r * self.A.dtype.itemsize
+        m, n = self.A.shape
+        needed = (5 * m + 2 * n) * r * self.A.dtype.itemsize
         if needed > self._max_memory:
             raise ValueError(
                 f"A basis of {r} columns and their coefficients need {needed / 2**20:.3g} MiB, max_memory is "
                 f"{self._max_memory / 2**20:.3g} MiB. Use fewer columns or max_memory={needed}."
             )
 
-    def squares_left(self):
-        """Squared lengths of what is left of all columns beyond the span, float64, not below rounding."""
+    def squares_left(self, exact=False):
+        """Squared lengths of what is left of all columns beyond the span, float64; 0 for rounding.
+
+        As differences of squares, while these tell some of them; a smaller one is 0. With `exact`, and where
+        all others are, from the differences of the columns, in one more pass with ``2 m n r`` flops.
+        """
         if self._squares is None:
             self._squares = self.A.column_squared_norms()
         beyond = self._squares - np.einsum("ij,ij->j", self.W, self.W, dtype=np.float64)
         beyond[beyond <= _DIGITS * np.finfo(self.W.dtype).eps * self._squares] = 0
         beyond[self.indices] = 0
+        if len(self) and (exact or not beyond.any()):
+            beyond = self._squares_of_differences()
+            beyond[beyond <= rounding(len(self.Q), self.W.dtype) ** 2 * self._squares] = 0
+            beyond[self.indices] = 0
         return beyond
+
+    def _squares_of_differences(self):
+        """Squared lengths of the columns of A - Q W."""
+        is_turned = isinstance(self.A, Transposed)
+        rows = self.A.T if is_turned else self.A
+        left, right = (self.W.T, self.Q.T) if is_turned else (self.Q, self.W)
+        parts = {}
+
+        def compute(lo, hi, piece):
+            E = piece.dense() - left[lo:hi] @ right
+            parts[lo] = np.einsum("ij,ij->i" if is_turned else "ij,ij->j", E, E, dtype=np.float64)
+
+        rows.each_piece(compute)
+        parts = [parts[lo] for lo in sorted(parts)]
+        return np.concatenate(parts) if is_turned else np.sum(parts, axis=0)
 
     def errors(self):
         """The relative error of the first 1, 2, ... columns; at most one pass, see `relative_error`."""
@@ -139,7 +170,13 @@ class ColumnSpan:
     def selection(self, r, errors, best_errors, n_passes):
         """The first r columns as a `ColumnSelection`."""
         indices, R = self.indices[:r], self.R[:r, :r]
-        X = solve_triangle(R, self.W[:r]).astype(self.W.dtype)
+        X = solve_triangle(R, self.W[:r])
+        if np.abs(X).max(initial=0) > np.finfo(self.W.dtype).max:
+            raise RangeError(
+                f"Coefficients leave the range of {self.W.dtype}: a column of {self.A.name} that was chosen "
+                "is so much shorter than others. Scale the columns, or convert to float64."
+            )
+        X = X.astype(self.W.dtype)
         X[:, indices] = np.eye(r)
         return ColumnSelection(indices, X, errors[:r], best_errors[:r], R, n_passes)
 

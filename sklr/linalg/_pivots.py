@@ -45,7 +45,7 @@ def pivoted_columns_of_array(B, k, by, dtype):
     d, n = B.shape
     Q, W = np.empty((d, k), order="F"), np.empty((k, n))
     lengths = _squares(B)
-    least = rounding(n, dtype) ** 2 * lengths.max(initial=0)
+    least = rounding(n, dtype) ** 2 * lengths  # of each column: it may be short beside others
     known, total = lengths.copy(), lengths.sum()
     BBt = as_operand(B.T).gram() if by == "gain" else None
     gains = None if BBt is None else _gains(B, BBt)
@@ -53,10 +53,9 @@ def pivoted_columns_of_array(B, k, by, dtype):
     since = 0  # B is without the span of the columns before this one
     for i in range(k):
         j = _best(lengths, gains, least)
-        if j is not None and (
-            lengths[j] < _LENGTHS_LEFT * known[j]
-            or (gains is not None and lengths.sum() < _GAINS_LEFT * total)
-        ):
+        # None: or all digits of what is left beside a long column are lost.
+        is_vague = since < i if j is None else lengths[j] < _LENGTHS_LEFT * known[j]
+        if is_vague or (gains is not None and lengths.sum() < _GAINS_LEFT * total):
             B -= Q[:, since:i] @ W[since:i]
             since = i
             lengths = _squares(B)
@@ -109,19 +108,19 @@ def rounding(n, dtype):
     return 10 * float(np.sqrt(n) * np.finfo(dtype).eps)
 
 
-def independent(pivots, n, dtype):
-    """How many pivots, in descending order, are more than rounding."""
-    small = pivots <= rounding(n, dtype) * pivots.max(initial=0)
-    return int(np.argmax(small)) if small.any() else len(pivots)
+def independent(values, n, dtype):
+    """How many singular values or pivots of QR, in descending order, are more than rounding."""
+    small = values <= rounding(n, dtype) * values.max(initial=0)
+    return int(np.argmax(small)) if small.any() else len(values)
 
 
 def _best(lengths, gains, least):
+    there = lengths > least
     if gains is None:
-        j = int(np.argmax(lengths))
+        j = int(np.argmax(np.where(there, lengths, 0)))
     else:
-        ratio = np.divide(gains, lengths, out=np.zeros_like(gains), where=lengths > least)
-        j = int(np.argmax(ratio))
-    return j if lengths[j] > least else None
+        j = int(np.argmax(np.divide(gains, lengths, out=np.full(len(gains), -np.inf), where=there)))
+    return j if there[j] else None
 
 
 def _squares(B):

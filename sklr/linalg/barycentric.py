@@ -2,14 +2,17 @@
 
 import numpy as np
 
-from sklr._backend import Transposed, as_operand, centered, ordered, session
+from sklr._backend import RangeError, Transposed, as_operand, centered, ordered, session
 
 from ._pivots import rounding
+from .vertices import row_squares
 
 # Rows whose weights are found together.
 _ROWS_AT_A_TIME = 8192
 # Weights are final where no vertex promises a gain beyond so many eps: rounding.
 _GAIN = 64
+# Rows that are so many sizes of the simplex away have squares of distances that leave the range of float64.
+_FARTHEST = 1e150
 
 
 def barycentric_weights(A, vertices, *, nonnegative=True, return_error=False, n_threads=None):
@@ -22,7 +25,7 @@ def barycentric_weights(A, vertices, *, nonnegative=True, return_error=False, n_
     ----------
     A : matrix or operand of shape (m, n)
         Dense, sparse, memory-mapped or chunked.
-    vertices : ndarray of shape (k, n)
+    vertices : matrix or operand of shape (k, n)
         V, at least two rows, affinely independent.
     nonnegative : bool, default=True
         Whether weights below zero are ruled out.
@@ -42,8 +45,9 @@ def barycentric_weights(A, vertices, *, nonnegative=True, return_error=False, n_
     Raises
     ------
     ValueError
-        If `vertices` has another shape, entries that are not finite, or is affinely dependent to working
-        precision; or A holds NaN or infinity.
+        If `vertices` has another shape, or is affinely dependent to working precision; either matrix is
+        complex or holds NaN or infinity; or the squares of the entries of `vertices`, those of A where the
+        error is asked for, or those of distances in the unit of the simplex leave the range of float64.
 
     Notes
     -----
@@ -73,22 +77,31 @@ def barycentric_weights(A, vertices, *, nonnegative=True, return_error=False, n_
            [0.  , 1.  , 0.  ]])
     """
     A = as_operand(A, name="A")
-    simplex = _Simplex(vertices, A.shape)
+    vertices = as_operand(vertices, name="vertices")
     with session(n_threads):
-        rows = A.astype(np.float64)
-        Z = centered(rows, simplex.center).matmat(simplex.basis / simplex.unit)
-        W = np.empty((len(Z), len(simplex.corners)), dtype=A.dtype)
+        try:
+            return _weights(A, vertices, nonnegative, return_error)
+        except RangeError as error:
+            raise RangeError(f"{error} Divide {A.name} and vertices by the same number.") from None
 
-        def compute(lo):
-            block = slice(lo, lo + _ROWS_AT_A_TIME)
-            W[block] = simplex.project(Z[block]) if nonnegative else simplex.affine(Z[block])
 
-        ordered(compute, range(0, len(Z), _ROWS_AT_A_TIME))
-        if not return_error:
-            return W
-        left = _squared_error(rows, W, simplex.vertices)
-        total = rows.squared_norm()  # gathered by that sweep
-        return W, float(np.sqrt(left / total)) if total else 0.0
+def _weights(A, vertices, nonnegative, return_error):
+    simplex = _Simplex(vertices, A)
+    rows = A.astype(np.float64)
+    Z = simplex.coordinates(rows)
+    W = np.empty((len(Z), len(simplex.corners)), dtype=A.dtype)
+
+    def compute(lo):
+        block = slice(lo, lo + _ROWS_AT_A_TIME)
+        W[block] = simplex.project(Z[block]) if nonnegative else simplex.affine(Z[block])
+
+    ordered(compute, range(0, len(Z), _ROWS_AT_A_TIME))
+    if not return_error:
+        return W
+    left = _squared_error(rows, W, simplex.vertices)
+    total = rows.squared_norm()  # gathered by that sweep
+    rows.check_squares()
+    return W, float(np.sqrt(left / total)) if total else 0.0
 
 
 def _squared_error(A, W, V):
@@ -99,7 +112,7 @@ def _squared_error(A, W, V):
 
     def compute(lo, hi, piece):
         R = piece.dense() - W[lo:hi] @ V
-        found[lo] = float(np.sum(_squares(R)))
+        found[lo] = float(np.sum(row_squares(R)))
 
     A.each_piece(compute)
     return sum(found[lo] for lo in sorted(found))
@@ -108,19 +121,19 @@ def _squared_error(A, W, V):
 class _Simplex:
     """The simplex of some vertices, in coordinates of its affine hull in which its size is one."""
 
-    def __init__(self, vertices, shape):
-        self.vertices = V = np.asarray(vertices, dtype=np.float64)
-        if V.ndim != 2 or V.shape[1] != shape[1] or len(V) < 2:
+    def __init__(self, vertices, A):
+        k, n = vertices.shape
+        if n != A.shape[1] or k < 2:
             raise ValueError(
-                f"vertices must have shape (k, {shape[1]}) with k >= 2 for a matrix of shape {shape}, got "
-                f"{V.shape}."
+                f"vertices must have shape (k, {A.shape[1]}) with k >= 2 for a matrix of shape {A.shape}, "
+                f"got {vertices.shape}."
             )
-        if not np.isfinite(V).all():
-            raise ValueError("vertices contains NaN or infinity.")
+        vertices = vertices.astype(np.float64)
+        self.vertices = V = vertices.toarray()
+        vertices.check_squares()
         self.center = V.mean(axis=0)
         _, s, Vt = np.linalg.svd(V - self.center, full_matrices=False)
-        k = len(V)
-        eps = rounding(V.shape[1], np.float64)
+        eps = rounding(n, np.float64)
         r = int(np.sum(s > eps * (s[0] + np.linalg.norm(self.center))))
         if r < k - 1:
             raise ValueError(
@@ -129,8 +142,18 @@ class _Simplex:
             )
         self.basis = Vt[: k - 1].T
         corners = (V - self.center) @ self.basis
-        self.unit = float(np.sqrt(_squares(corners).max()))
+        self.unit = float(np.sqrt(row_squares(corners).max()))
         self.corners = corners / self.unit
+
+    def coordinates(self, A):
+        """Of the rows of A, from the mean of the vertices, in the unit of the corners."""
+        Z = centered(A, self.center).matmat(self.basis / self.unit)
+        if not np.abs(Z).max(initial=0) <= _FARTHEST:  # nor NaN
+            raise ValueError(
+                f"{A.name} has rows farther than {_FARTHEST:.0e} times the size of the simplex from it: "
+                f"squares overflow. Have {A.name} and vertices in one unit."
+            )
+        return Z
 
     def affine(self, Z):
         """Weights that sum to one and may be negative."""
@@ -168,11 +191,11 @@ class _Simplex:
             negative = used[rest] & (W[rest] <= 0)
             rest, negative = rest[negative.any(axis=1)], negative[negative.any(axis=1)]
             used[rest] &= ~negative
-        slack = _GAIN * np.finfo(np.float64).eps * (1 + np.sqrt(_squares(Z)))
+        slack = _GAIN * np.finfo(np.float64).eps * (1 + np.sqrt(row_squares(Z)))
         rest = np.arange(len(Z))
         while rest.size:
             R = W[rest] @ C - Z[rest]
-            before = _squares(R)
+            before = row_squares(R)
             # The distance, squared and halved, falls by no more than this gap on the way to the projection.
             slopes = R @ C.T
             enter = np.argmin(slopes, axis=1)
@@ -183,7 +206,7 @@ class _Simplex:
             used[rest, enter] = True
             self._descend(Z, W, used, rest)
             # Each step makes the distance smaller; where it does not, that is rounding, and the end.
-            done = _squares(W[rest] @ C - Z[rest]) >= before
+            done = row_squares(W[rest] @ C - Z[rest]) >= before
             W[rest[done]], used[rest[done]] = old[0][done], old[1][done]
             rest = rest[~done]
         W /= W.sum(axis=1, keepdims=True)
@@ -204,7 +227,3 @@ class _Simplex:
             leaves = negative & (share <= step)
             W[rest] = np.where(leaves, 0, np.maximum(start + step * (target - start), 0))
             used[rest] &= ~leaves
-
-
-def _squares(R):
-    return np.einsum("ij,ij->i", R, R)

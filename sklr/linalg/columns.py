@@ -83,7 +83,8 @@ default="qrcp"
         Independent columns in the order of choice, the best coefficients, and errors, those of A. Columns
         that depend on earlier ones are passed over; r < k columns where no more are independent, or where
         `tol` is reached. `best_errors` are lower estimates from the sketch, by which the columns look a
-        little worse than they are; for "deim" and exact "leverage" those of the SVD; for others NaN.
+        little worse than they are; for "deim" and "leverage" (but sketched) those of the SVD; for others,
+        and where they are rounding, NaN.
 
     Raises
     ------
@@ -93,9 +94,10 @@ default="qrcp"
 
     Notes
     -----
-    The cost of the method, and two passes with ``2 nnz k + 4 m k^2`` flops for the coefficients and the
-    errors, one more where an error is below 1e-6 (float32: 1e-2). ``2 (m + n) k`` numbers. With `tol` and no
-    k this is done for 64, 128, ... columns.
+    The cost of the method, and two passes with ``2 nnz k + 8 m k^2`` flops for the coefficients and the
+    errors, one more where an error is below 1e-6 (float32: 1e-2). ``(5 m + 2 n) k`` numbers. With `tol` and
+    no k this is done for 64, 128, ... columns. Where columns that were chosen depend on others, two passes
+    more for each time that they are replaced.
 
     "greedy" takes three times as long as "qrcp" and has smaller errors where many columns are alike. Scores
     ("leverage", "norm") look at one column at a time and take several that say the same.
@@ -129,9 +131,9 @@ default="qrcp"
     before = A.n_passes
     with session(n_threads):
         if method == "rbrp":
-            found = randomly_pivoted_columns(A, cap, tol=tol, max_memory=max_memory, rng=stream)
-            _check_any(A, len(found.indices))
-            return found
+            return randomly_pivoted_columns(A, cap, tol=tol, max_memory=max_memory, rng=stream)._replace(
+                n_passes=A.n_passes - before
+            )
         if reference is not None:
             reference = as_operand(reference, name="reference")
         wanted = cap if k is not None else min(_FIRST, cap)
@@ -142,15 +144,14 @@ default="qrcp"
             if wanted == cap or tol is None or bounds is None or bounds[-1] <= tol:
                 span = ColumnSpan(A, max_memory)
                 _fill(span, order, wanted)
-                _check_any(A, len(span))
+                span.check_range()
                 errors = span.errors()
                 if wanted == cap or len(span) < wanted or errors[-1] <= tol:
                     break
             wanted = min(2 * wanted, cap)
         r = n_needed(errors, tol)
-        if len(best) < r or not np.array_equal(span.indices[:r], order[:r]):
-            best = np.append(best, np.full(r, np.nan))
-        return span.selection(r, errors, best[:r], A.n_passes - before)
+        best = np.append(best, np.full(r, np.nan))[:r]
+        return span.selection(r, errors, best, A.n_passes - before)
 
 
 def check_method(method, sketch, n_oversamples, leverage, sampled, reference):
@@ -208,22 +209,31 @@ def _order(A, k, method, sketch, n_oversamples, leverage, sampled, reference, ma
                     f"reference has {reference.shape[1]} columns, A has {A.shape[1]}: it must have one for "
                     "each column of A."
                 )
-            scores = np.sqrt(scores) * np.sqrt(reference.column_squared_norms())
+            weights = np.sqrt(reference.column_squared_norms())
+            if not weights.any():
+                raise ValueError("reference is zero everywhere: it tells no column from another.")
+            scores = np.sqrt(scores) * weights
     if sampled:
-        return first_drawn(scores, stream.generator("sampled").exponential(size=len(scores))), best, None
+        drawn = first_drawn(scores, stream.generator("sampled").exponential(size=len(scores)))
+        return np.append(drawn, np.flatnonzero(scores == 0)), best, None
     return np.argsort(-scores, kind="stable"), best, None
 
 
 def _fill(span, order, k):
-    """Add candidates in their order until k are in or none is independent."""
+    """Add candidates in their order, then those of which most is left, until k are in or all depend."""
     span.add(order[:k])
-    order = order[k:]
-    while len(span) < k and len(order):
-        order = order[span.squares_left()[order] > 0]
-        if not span.add(order[: k - len(span)]):
-            order = order[k - len(span) :]
-
-
-def _check_any(A, r):
-    if not r:
-        raise ValueError(f"{A.name} is zero everywhere: there is no column to choose. Check the data.")
+    refused = []
+    while len(span) < k:
+        left = span.squares_left()
+        left[refused] = 0
+        if not left.any():
+            left = span.squares_left(exact=True)
+            left[refused] = 0
+        if not left.any():
+            return
+        candidates = order[left[order] > 0]
+        if not len(candidates):
+            candidates = np.argsort(-left, kind="stable")[: np.count_nonzero(left)]
+        candidates = candidates[: k - len(span)]
+        if not span.add(candidates):
+            refused.extend(candidates)

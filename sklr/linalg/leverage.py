@@ -9,7 +9,7 @@ from sklr._backend import as_operand, as_stream, session
 from ._checks import check_rank
 from ._pivots import independent
 from .error_estimate import is_resolved
-from .pivoting import sketched_rows
+from .pivoting import of_sketch, sketched_rows
 from .plan import MAX_MEMORY
 from .svd import truncated_svd
 
@@ -26,7 +26,7 @@ class LeverageScores(NamedTuple):
         sum is at most 2 k. float64.
     best_errors : ndarray of shape (k,)
         Relative Frobenius errors of the best approximations of rank 1, 2, ..., k, as far as they are more
-        than rounding; otherwise NaN. float64.
+        than rounding; otherwise NaN. Of kind "sketched" lower estimates. float64.
     n_passes : int
         Sweeps over A.
     """
@@ -129,7 +129,8 @@ def leverage_scores(
         else:  # what is left is rounding: lambda is zero
             there = independent(svd.singular_values, V.shape[0], A.dtype)  # vectors of zeros are any
             scores = np.einsum("ij,ij->i", V[:, :there], V[:, :there])
-    return LeverageScores(scores, best_errors(svd), A.n_passes - before)
+    best = best_errors(svd) * of_sketch(matrix.shape[0], A.shape[0], k)
+    return LeverageScores(scores, best, A.n_passes - before)
 
 
 def best_errors(svd):

@@ -1,7 +1,5 @@
 """Columns that stand for all others, by pivoting on a sketch of the rows."""
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy import linalg, sparse
 
@@ -9,7 +7,8 @@ from sklr._backend import as_operand, as_stream, session
 from sklr.sketch import make_sketch
 
 from ._checks import check_count, check_rank
-from ._pivots import independent, pivoted_columns_of_array, pivoted_lu
+from ._pivots import pivoted_columns_of_array, pivoted_lu, rounding
+from ._selection import ColumnSelection, left, solve_triangle
 from .plan import MAX_MEMORY
 
 PIVOTINGS = ("qr", "lu", "greedy")
@@ -21,64 +20,6 @@ _LEAST_MORE_ROWS = 10
 _NEARLY_ALL = 0.6
 # Below this part of the whole, squared errors are taken from singular values, not from their squares.
 _SQUARED = 1e-10
-
-
-class ColumnSelection(NamedTuple):
-    """Columns of a matrix, and the others as their combinations.
-
-    Parameters
-    ----------
-    indices : ndarray of shape (r,)
-        The columns, in the order in which they were taken: the first ones are what fewer would have been. r
-        is below the number asked for where no more columns are independent.
-    coefficients : ndarray of shape (r, n)
-        X with ``A ~ A[:, indices] X``; the identity on the columns that were taken.
-    errors : ndarray of shape (r,)
-        The relative Frobenius error ``||A - A[:, J] X|| / ||A||`` of the first 1, 2, ... columns J with the
-        best coefficients for them. float64.
-    best_errors : ndarray of shape (r,)
-        The same of the best approximations of rank 1, 2, ..., the truncated SVDs, or lower estimates of
-        these; NaN where nothing is known. float64.
-    triangle : ndarray of shape (r, r)
-        R of ``A[:, indices] = Q R`` with orthonormal Q, of A or its sketch.
-    n_passes : int
-        Sweeps over A.
-    """
-
-    indices: np.ndarray
-    coefficients: np.ndarray
-    errors: np.ndarray
-    best_errors: np.ndarray
-    triangle: np.ndarray
-    n_passes: int
-
-    def first(self, r):
-        """Return the selection of the first columns only, with the best coefficients for them.
-
-        Parameters
-        ----------
-        r : int
-            How many, from 1 to the number that is selected.
-
-        Returns
-        -------
-        ColumnSelection
-            A new one. ``2 r (len(indices) - r) n`` flops.
-        """
-        R, X = self.triangle, self.coefficients
-        if r == len(X):
-            return self
-        # With W = R X, it is R_11^-1 W_1 = X_1 + R_11^-1 R_12 X_2.
-        among = solve_triangle(R[:r, :r], R[:r, r:])
-        fewer = X[:r] + among @ X[r:]
-        fewer[:, self.indices[:r]] = np.eye(r)
-        return self._replace(
-            indices=self.indices[:r],
-            coefficients=fewer.astype(X.dtype, copy=False),
-            errors=self.errors[:r],
-            best_errors=self.best_errors[:r],
-            triangle=R[:r, :r],
-        )
 
 
 def pivoted_columns(
@@ -143,7 +84,8 @@ def pivoted_columns(
     -----
     One pass for the sketch; then on one thread ``4 n d k`` flops for "qr", which read the sketch k times,
     ``8 n d k + 4 n d^2`` for "greedy", ``4 n d k + 2 n d^2`` for "lu"; and ``2 n d^2 + 4/3 d^3`` for
-    `best_errors`. ``24 n d`` bytes. The columns for a smaller k are the first of these if d is the same.
+    `best_errors`, ``4 n d^2`` more where rank k leaves less than 1e-5. ``24 n d`` bytes. The columns for a
+    smaller k are the first of these if d is the same.
 
     Not for columns that a few large rows decide, with a sketch that may lose them (uniform row sampling).
 
@@ -172,13 +114,9 @@ def pivoted_columns(
     before = A.n_passes
     with session(n_threads):
         B = sketched_rows(A, k, sketch, sketch_size, max_memory, as_stream(rng))
-        unit = float(np.max(np.abs(B), initial=0)) or 1.0
-        B = np.divide(B, unit, dtype=np.float64, order="C")
-        total, best = _errors_of_best(B, k, A.shape[0])
-        if pivoting == "lu":
-            taken, W = _by_lu(B, k, A.dtype)
-        else:
-            taken, W = pivoted_columns_of_array(B, k, "gain" if pivoting == "greedy" else "length", A.dtype)
+        B, unit = of_unit_size(B)
+        total, best = _errors_of_best(B, k, A.shape[0], A.dtype)
+        taken, W = columns_of_array(B, k, pivoting, A.dtype)
         r = len(taken)
         R = W[:, taken]
         X = solve_triangle(R, W)
@@ -187,20 +125,20 @@ def pivoted_columns(
     return ColumnSelection(taken, X, left(W, total), best[:r], R * unit, A.n_passes - before)
 
 
-def solve_triangle(R, W):
-    """``R^-1 W`` in float64 for an upper triangular R, which may be empty."""
-    if not W.size:  # which not all versions of SciPy take
-        return np.zeros(W.shape)
-    R, W = (M.astype(np.float64, copy=False) for M in (R, W))
-    return linalg.solve_triangular(R, W, check_finite=False)
+def of_unit_size(B):
+    """``(B / unit, unit)``, a float64 copy whose largest entry is 1."""
+    unit = float(max(B.max(initial=0), -B.min(initial=0))) or 1.0
+    return np.divide(B, unit, dtype=np.float64, order="C"), unit
 
 
-def left(W, total):
-    """Relative error of a projection of squared norm `total` on the first 1, 2, ... of orthonormal rows."""
-    if not total:
-        return np.zeros(len(W))
-    captured = np.cumsum(np.einsum("ij,ij->i", W, W, dtype=np.float64))
-    return np.sqrt(np.maximum(1 - captured / total, 0))
+def columns_of_array(B, k, pivoting, dtype):
+    """Columns that pivoting takes of a float64 array of unit size, and that projected on their span.
+
+    `B` is overwritten; see `pivoted_columns_of_array`.
+    """
+    if pivoting == "lu":
+        return _by_lu(B, k, dtype)
+    return pivoted_columns_of_array(B, k, "gain" if pivoting == "greedy" else "length", dtype)
 
 
 def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
@@ -220,7 +158,8 @@ def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
     if needed > max_memory:
         raise ValueError(
             f"A sketch of {d} x {n} and its factors need {needed / 2**20:.3g} MiB, max_memory is "
-            f"{max_memory / 2**20:.3g} MiB. Use fewer columns, a smaller sketch_size or max_memory={needed}."
+            f"{max_memory / 2**20:.3g} MiB. Use fewer columns, fewer rows of the sketch or "
+            f"max_memory={needed}."
         )
     if d == m:
         return A.toarray()
@@ -228,8 +167,8 @@ def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
     return SA.toarray() if sparse.issparse(SA) else SA
 
 
-def _errors_of_best(B, k, m):
-    """``||B||_F^2`` of a sketch of m rows, and relative errors of the best approximations of rank 1, ..., k.
+def of_sketch(d, m, k):
+    """By which factors the errors of rank 1, ..., k of a sketch of m rows to d are too small.
 
     With T = A - A_i, and P the projection on the range of S U_i, which has dimension i and, for a Gaussian S,
     is independent of S T,
@@ -240,24 +179,34 @@ def _errors_of_best(B, k, m):
     ``m (d - i) / (d (m - i)) ||T||^2``. Divided by the latter, the square of the error of S A is in
     expectation at most that of A, and nearly that where the spectrum decays slowly.
     """
-    d, rank = len(B), np.arange(1, k + 1)
+    rank = np.arange(1, k + 1)
+    if d == m:
+        return np.ones(k)
+    return np.sqrt(d * (m - rank) / (m * np.where(rank < d, d - rank, np.nan)))
+
+
+def _errors_of_best(B, k, m, dtype):
+    """``||B||_F^2``, and the relative errors of the best approximations of rank 1, ..., k that it tells."""
     G = as_operand(B.T if B.shape[0] <= B.shape[1] else B, name="sketch").gram()
     total = np.trace(G)
     if not total:
-        return 0.0, np.zeros(k)
+        return 0.0, np.full(k, np.nan)
     squares = np.maximum(linalg.eigvalsh(G), 0)
     beyond = np.cumsum(squares)[::-1]
     if k < len(squares) and beyond[k] < _SQUARED * total:
         beyond = np.cumsum(linalg.svdvals(B)[::-1] ** 2)[::-1]
-    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 where k is d and less than m
-        factor = d * (m - rank) / (m * (d - rank)) if d < m else 1.0
-        return float(total), np.sqrt(factor * np.append(beyond[1:], np.zeros(k))[:k] / total)
+    errors = np.sqrt(np.append(beyond[1:], np.zeros(k))[:k] / total)
+    errors = np.where(errors > rounding(B.shape[1], dtype), errors, np.nan)
+    return float(total), errors * of_sketch(len(B), m, k)
 
 
 def _by_lu(B, k, dtype):
     """The first k pivots of LU of B^T, and B projected on their span; see `pivoted_columns_of_array`."""
+    largest = np.abs(B).max(axis=0)
     LU, order = pivoted_lu(B.T.copy(order="F"))
-    taken = order[: independent(np.abs(np.diag(LU))[:k], B.shape[1], dtype)]
+    pivots, order = np.abs(np.diag(LU)), order[: min(B.shape)]
+    # A row of B that depends on those before has a pivot of zero, and says nothing.
+    taken = order[pivots > rounding(B.shape[1], dtype) * largest[order]][:k]
     Q, R = linalg.qr(B[:, taken], mode="economic")
     W = Q.T @ B
     W[:, taken] = R

@@ -27,7 +27,7 @@ class TwoSidedApproximation(NamedTuple):
     core_right : ndarray of shape (r, l)
         Z^T, orthonormal rows, float64.
     X : ndarray or adjoint sketch operator
-        As it was given; sparse matrices as arrays.
+        As it was given, but sparse matrices as arrays, and arrays times a power of two.
     Y : ndarray or adjoint sketch operator
         As X.
     n_passes : int
@@ -176,8 +176,8 @@ def two_sided_approximation(A, X, Y, *, rcond=None, n_threads=None):
     True
     """
     A = as_operand(A, name="A")
-    X = _checked_side(X, A.shape[1], "X", "columns")
-    Y = _checked_side(Y, A.shape[0], "Y", "rows")
+    X = _checked_side(X, A.shape[1], "X", "columns", A.dtype)
+    Y = _checked_side(Y, A.shape[0], "Y", "rows", A.dtype)
     if rcond is not None:
         if isinstance(rcond, bool) or not isinstance(rcond, Real):
             raise TypeError(f"rcond must be None or a float in [0, 1), got {rcond!r}.")
@@ -202,8 +202,8 @@ def factored(AX, YA, W, rcond):
     return left, times(YA.T, P).T, P, S, Zt
 
 
-def _checked_side(X, size, name, what):
-    """X as an array of floats, an array of indices or an adjoint sketch operator."""
+def _checked_side(X, size, name, what, dtype):
+    """X as an array of `dtype` and of unit size, an array of indices or an adjoint sketch operator."""
     if isinstance(X, SketchOperator):
         raise ValueError(f"{name} is a sketch operator S of shape {X.shape}: pass its adjoint S.T.")
     if not _is_adjoint(X):
@@ -221,7 +221,9 @@ def _checked_side(X, size, name, what):
     if len(X.shape) != 2 or X.shape[0] != size or X.shape[1] == 0:
         raise ValueError(f"{name} must have as many rows as A has {what}, {size}; got shape {X.shape}.")
     if not _is_adjoint(X):
-        as_operand(X, name=name).squared_norm()  # raises where it is not finite
+        X = as_operand(X, name=name).astype(dtype).toarray()  # raises where it is not finite
+        # To about one by a power of two, which is exact and changes no result, before it is multiplied.
+        X = np.ldexp(X, -np.frexp(max(X.max(), -X.min()))[1])
     return X
 
 
@@ -266,7 +268,10 @@ def _linear_operator(shape, dtype, forward, backward):
     def on_panels(function):
         def apply(V):
             with session(None):  # BLAS on one thread, for the same bits on any number
-                return function(np.asarray(V)).astype(dtype, copy=False)
+                V = np.asarray(V)
+                if np.iscomplexobj(V):
+                    return apply(V.real) + 1j * apply(V.imag)
+                return function(V).astype(dtype, copy=False)
 
         return apply
 

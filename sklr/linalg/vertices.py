@@ -1,6 +1,6 @@
 """Vertices of the simplex that noisy rows fill."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -88,14 +88,15 @@ def successive_projection(
     Raises
     ------
     TypeError, ValueError
-        If a parameter is of the wrong type or out of range, A holds NaN or infinity, the differences of its
-        rows have fewer than k - 1 independent directions, or too few rows have enough neighbours.
+        If a parameter is of the wrong type or out of range, A holds NaN or infinity, the squares of its
+        entries leave the range of float64, the differences of its rows have fewer than k - 1 independent
+        directions, or too few rows have enough neighbours.
 
     Notes
     -----
     Passes: one for the mean, those of `truncated_svd` and one to project; "spa" one for the mean and k. After
     the projection all is done on a dense array of ``8 m (k - 1)`` bytes. A pseudo-point is not farther than
-    the radius from its row, so that only rows near the boundary need theirs.
+    the radius from its row, so that only rows near the boundary need theirs. Equal rows are searched once.
 
     The search is the affine one: shifts, rotations and units of A make no difference. The authors of pp-SPA
     append a 1 to the rows instead, and SPA of linear cones does neither; the shifted form is the limit of a
@@ -130,13 +131,14 @@ def successive_projection(
            [0., 0., 1.]])
     """
     A = as_operand(A, name="A")
-    k = _check_number(k, A.shape)
+    k = check_number(k, A.shape)
     radius, min_neighbors = _check_neighborhood(method, radius, min_neighbors, A.shape[0])
     before = A.n_passes
     stream = as_stream(rng)
     with session(n_threads) as workers:
         rows = A.astype(np.float64)
         mean = rows.column_means()
+        rows.check_squares()
         eps = rounding(A.shape[1], A.dtype)
         size = float(np.linalg.norm(mean))
         if method == "spa":
@@ -150,7 +152,7 @@ def successive_projection(
                 points = _PseudoPoints(Y, k, radius, min_neighbors, stream, workers)
             else:
                 points = _Rows(as_operand(Y))
-            size += float(np.sqrt(np.max(_squares(Y))))
+            size += float(np.sqrt(np.max(row_squares(Y))))
             corners, indices = _hunt(points, k, np.zeros(k - 1), eps, size)
             vertices = mean + corners @ Vt
     return SimplexVertices(
@@ -158,14 +160,31 @@ def successive_projection(
     )
 
 
-def _check_number(k, shape):
-    k = check_count("k", k, 2)
-    if k > min(shape[0], shape[1] + 1):
+def check_number(k, shape, names=("k", "m", "n")):
+    """Return k as an int; raise if a matrix of this shape cannot have k vertices. `names` are for the error.
+
+    Parameters
+    ----------
+    k : int
+        Vertices.
+    shape : tuple of two int
+        Of the matrix.
+    names : tuple of three str, default=("k", "m", "n")
+        What the caller calls k and the two sides.
+
+    Returns
+    -------
+    int
+    """
+    name, m, n = names
+    if isinstance(k, bool) or not isinstance(k, Integral):
+        raise TypeError(f"{name} must be an int, got {k!r}.")
+    if not 2 <= k <= min(shape[0], shape[1] + 1):
         raise ValueError(
-            f"k must be at most min(m, n + 1) = {min(shape[0], shape[1] + 1)} for a matrix of shape {shape}: "
-            f"a simplex of {k} vertices needs {k} rows and {k - 1} directions."
+            f"{name} must be from 2 to min({m}, {n} + 1), here {m} = {shape[0]} and {n} = {shape[1]}, got {k}"
+            ": a simplex of K vertices needs K rows in K - 1 directions."
         )
-    return k
+    return int(k)
 
 
 def _check_neighborhood(method, radius, min_neighbors, m):
@@ -235,7 +254,8 @@ def _hunt(points, k, center, eps, size):
     return np.array(vertices), np.array(indices, dtype=np.intp)
 
 
-def _squares(R):
+def row_squares(R):
+    """The squared length of every row."""
     return np.einsum("ij,ij->i", R, R)
 
 
@@ -243,7 +263,7 @@ def _squared_distances(rows, origin, Q):
     """From the affine hull of `origin` with the orthonormal directions Q."""
     R = rows - origin
     R -= (R @ Q) @ Q.T
-    return _squares(R)
+    return row_squares(R)
 
 
 class _Rows:
@@ -273,42 +293,73 @@ class _Rows:
         return _too_flat(k, r, "rows")
 
 
+def _merged(Y):
+    """``(points, first, which, counts)``: the rows of Y without repetitions, by where each is seen first.
+
+    `first` are the rows that they are, `which` has for every row its point, `counts` how many rows are equal.
+    """
+    order = np.lexsort(Y.T)  # stable: the first of equal rows comes first
+    in_order = Y[order]
+    is_new = np.append(True, (in_order[1:] != in_order[:-1]).any(axis=1))
+    del in_order
+    if is_new.all():
+        order.sort()  # every row is its own point
+        return Y, order, order, np.ones_like(order)
+    first_equal = np.empty_like(order)
+    first_equal[order] = order[is_new][np.cumsum(is_new) - 1]
+    first, which, counts = np.unique(first_equal, return_inverse=True, return_counts=True)
+    return Y[first], first, which, counts
+
+
 class _PseudoPoints:
-    """Means of the rows of Y within a radius, made where they may be extreme."""
+    """Means of the rows of Y within a radius, made where they may be extreme.
+
+    Equal rows are one point that counts as many: otherwise each would list all others as its neighbours.
+    """
 
     def __init__(self, Y, k, radius, min_neighbors, stream, workers):
         m = len(Y)
-        self._Y, self._tree, self._workers = Y, cKDTree(Y), workers
+        self._Y, self._first, which, self._counts = _merged(Y)
+        self._tree, self._workers = cKDTree(self._Y), workers
         if min_neighbors is None:
             min_neighbors = max(min(int(np.ceil(np.log(m))), m // (2 * k)), 1)
         self.min_neighbors = min_neighbors
         self._is_given = radius is not None
-        self.radius = self._radius_for_most(stream) if radius is None else radius
-        self._points = np.empty_like(Y)
-        self._is_known = np.zeros(m, dtype=bool)
-        self._is_kept = np.zeros(m, dtype=bool)
+        self.radius = self._radius_for_most(which, stream) if radius is None else radius
+        self._points = np.empty_like(self._Y)
+        self._is_known = np.zeros(len(self._Y), dtype=bool)
+        self._is_kept = np.zeros(len(self._Y), dtype=bool)
 
-    def _radius_for_most(self, stream):
-        Y = self._Y
-        if len(Y) > _ROWS_FOR_RADIUS:
+    def _radius_for_most(self, which, stream):
+        """The radius, told from the rows, of which `which` has the points."""
+        if len(which) > _ROWS_FOR_RADIUS:
             generator = stream.child(1).generator("radius")
-            Y = Y[np.sort(generator.choice(len(Y), _ROWS_FOR_RADIUS, replace=False))]
-        distances, _ = self._tree.query(Y, k=[self.min_neighbors], workers=self._workers)
+            which = which[np.sort(generator.choice(len(which), _ROWS_FOR_RADIUS, replace=False))]
+        nearest = list(range(1, min(self.min_neighbors, len(self._Y)) + 1))
+        distances = np.empty(len(which))
+        step = max(_LISTED // len(nearest), 1)
+        for lo in range(0, len(which), step):
+            block = slice(lo, lo + step)
+            D, neighbors = self._tree.query(self._Y[which[block]], k=nearest, workers=self._workers)
+            last = np.argmax(np.cumsum(self._counts[neighbors], axis=1) >= self.min_neighbors, axis=1)
+            distances[block] = D[np.arange(len(D)), last]
         radius = float(np.quantile(distances, _PART, method="higher"))
         # The neighbour at the end of the radius counts, and so do equal rows, up to rounding.
-        return radius * (1 + 1e-9) + 1e-12 * float(np.sqrt(_squares(self._Y).max()))
+        return radius * (1 + 1e-9) + 1e-12 * float(np.sqrt(row_squares(self._Y).max()))
 
     def _make(self, rows):
-        """The pseudo-points of some rows."""
+        """The pseudo-points of some of the points."""
         rows = rows[~self._is_known[rows]]
         if rows.size:
             lists = self._tree.query_ball_point(
                 self._Y[rows], self.radius, workers=self._workers, return_sorted=True
             )
             for i, neighbors in zip(rows, lists, strict=True):
-                if len(neighbors) >= self.min_neighbors:
+                counts = self._counts[neighbors]
+                n_rows = counts.sum()
+                if n_rows >= self.min_neighbors:
                     self._is_kept[i] = True
-                    self._points[i] = self._Y[neighbors].mean(axis=0)
+                    self._points[i] = (counts[:, None] * self._Y[neighbors]).sum(axis=0) / n_rows
             self._is_known[rows] = True
 
     def farthest(self, origin, Q):
@@ -334,8 +385,8 @@ class _PseudoPoints:
                 f"radius={self.radius:.3g} in the principal directions. Use a larger radius, a smaller "
                 "min_neighbors or 'auto' for either."
             )
-        index = -int(best[1])
-        return float(best[0]), index, self._points[index]
+        i = -int(best[1])
+        return float(best[0]), int(self._first[i]), self._points[i]
 
     def too_flat(self, k, r):
         """What to say if vertices are as near to the hull of others as rounding takes them."""

@@ -129,11 +129,17 @@ def test_fewer_features_than_asked_for():
     """A feature chosen twice, or silence about features that are missing."""
     rng = np.random.default_rng(0)
     B = rng.standard_normal((50, 4))
-    with pytest.warns(UserWarning, match="Only 4 features are linearly independent .* 6 were asked for"):
+    with pytest.warns(UserWarning, match="Only 4 features are linearly independent .*; 6 were asked for"):
         selector = CURSelector(6, random_state=0).fit(np.hstack([B, B, np.zeros((50, 2))]))
     assert selector.get_support().sum() == 4 and selector.error_estimate_ < 1e-12
-    with pytest.warns(UserWarning, match=r"n_features_to_select=9 is larger than .*=4 and has been clipped"):
-        CURSelector(9, random_state=0).fit(B)
+    for number in (9, 0.9):
+        data = B if number == 9 else B.T
+        with pytest.warns(UserWarning, match=rf"={number} is larger than .*=4 and has been clipped"):
+            CURSelector(number, random_state=0).fit(data)
+    with pytest.warns(UserWarning, match="Only 1 feature is linearly independent"):
+        CURSelector(2).fit(np.ones((5, 2)))
+    with pytest.warns(ConvergenceWarning, match="use a larger tol, or float64"):
+        CURSelector(tol=1e-9).fit(B.astype(np.float32))
 
 
 FORMS = {
@@ -314,6 +320,15 @@ def test_path(X, monkeypatch):
         list(base.fit_path(X, None, [{"n_features_to_select": 0}]))
 
 
+def test_path_does_not_copy_the_reference(X):
+    """A copy of the reference for every number, or one that cannot be copied."""
+    reference = RowChunks(lambda: iter([np.ones((4, N))]), (4, N), np.float64)
+    base = CURSelector(method="norm_activation", reference=reference)
+    fitted = list(base.fit_path(X, None, [{"n_features_to_select": k} for k in (3, 5)]))
+    assert all(model.reference is reference for model in fitted)
+    assert [model.get_support().sum() for model in fitted] == [3, 5]
+
+
 # -- bad input ------------------------------------------------------------------------------------
 
 
@@ -363,9 +378,15 @@ def test_bad_data(X):
     ):
         with pytest.raises(ValueError, match=message):
             CURSelector(3).fit(data)
-    with pytest.raises(TypeError, match="RowChunks"):
-        CURSelector(3).fit(iter(X))
     selector = CURSelector(3, random_state=0).fit(X)
+    for method in (CURSelector(3).fit, selector.transform):
+        with pytest.raises(TypeError, match="RowChunks"):
+            method(iter(X))
+        with pytest.raises(ValueError, match="masked"):
+            method(np.ma.masked_greater(X, 0))
+    frame = pd.DataFrame(X, columns=[f"f{j}" for j in range(N)])
+    with pytest.raises(ValueError, match="(?s)reference and X have other features.*order"):
+        CURSelector(3, method="norm_activation", reference=frame.iloc[:5, ::-1]).fit(frame)
     with pytest.raises(ValueError, match="39 features"):
         selector.transform(X[:, :39])
     with pytest.raises(ValueError, match="X has 4 columns, but CURSelector has selected 3"):

@@ -235,7 +235,7 @@ def test_dependent_features_are_not_taken(dtype, method, seed):
     rng = np.random.default_rng(seed)
     B = rng.standard_normal((100, 5)).astype(dtype)
     X = np.hstack([np.zeros((100, 2), dtype=dtype), B, B[:, ::-1], 2 * B[:, :1] - B[:, 1:2]])
-    with pytest.warns(UserWarning, match="Only 5 features are independent, 9 were to be selected"):
+    with pytest.warns(UserWarning, match="9 features were to be selected, but X has numerical rank 5"):
         model = EmpiricalInterpolation(9, method=method, random_state=0).fit(X)
     assert len(model.selected_indices_) == 5
     np.testing.assert_allclose(reconstructed(model, X), X, atol=2e-4 if dtype == np.float32 else 1e-12)
@@ -261,8 +261,8 @@ def test_fit_path(monkeypatch):
     """Estimators of another order or size than the dictionaries', or a fit for each of them."""
     X, fits, fit = fields(), [], EmpiricalInterpolation.fit
 
-    def counted(self, X, y=None):
-        fits.append(self.get_params())
+    def counted(self, X, y=None, more=None):
+        fits.append((self.get_params(), more))
         return fit(self, X, y)
 
     path = [
@@ -273,15 +273,82 @@ def test_fit_path(monkeypatch):
         {"n_features_to_select": 3, "norm": 2},
         {"tol": 1e-3},
         {"n_features_to_select": 4, "method": "deim"},
+        {"n_features_to_select": 9, "method": "deim"},
+        {"n_features_to_select": 9, "method": "qdeim"},
+        {"n_features_to_select": 6, "method": "qdeim"},
+        {"n_features_to_select": 6, "method": "qdeim", "tol": 0.1},
     ]
     direct = [EmpiricalInterpolation(random_state=0).set_params(**p).fit(X) for p in path]
     monkeypatch.setattr(EmpiricalInterpolation, "fit", counted)
-    models = list(EmpiricalInterpolation(random_state=0).fit_path(X, None, path))
-    assert len(fits) == 4
+    models = list(EmpiricalInterpolation(random_state=0).fit_path(X, None, path, more=1))
+    assert len(fits) == 6 and all(more == 1 for _, more in fits)
     for model, expected in zip(models, direct, strict=True):
         assert model.get_params() == expected.get_params()
         np.testing.assert_array_equal(model.selected_indices_, expected.selected_indices_)
         np.testing.assert_allclose(model.coefficients_, expected.coefficients_, atol=1e-9)
+        np.testing.assert_allclose(model.error_estimate_, expected.error_estimate_, rtol=1e-6)
+        np.testing.assert_allclose(error_of(model, X), expected.error_estimate_, rtol=1e-6)
+        lost = model.selected_indices_[:1]
+        np.testing.assert_allclose(
+            model.drop_columns(lost).coefficients_, expected.drop_columns(lost).coefficients_, atol=1e-7
+        )
+    with pytest.raises(TypeError, match="sample_weight"):
+        next(EmpiricalInterpolation().fit_path(X, None, [{}], sample_weight=1))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fit_path_warns_once_of_what_is_clipped(method):
+    """The same warning from the path and from its fit, or none for sizes that share the fit of another."""
+    X = fields(20, 30)
+    path = [{"n_features_to_select": k} for k in (3, 90, 25)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        models = list(EmpiricalInterpolation(method=method, random_state=0).fit_path(X, None, path))
+    said = sorted(str(w.message).partition(",")[0] for w in caught if "clipped" in str(w.message))
+    assert said == [f"n_features_to_select={k} is {k} features" for k in (25, 90)]
+    assert [model.n_features_to_select for model in models] == [3, 90, 25]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_dropping_nothing_changes_nothing(method):
+    """Errors of the steps that are thrown away, so that the result cannot be truncated."""
+    model = EmpiricalInterpolation(6, method=method, random_state=0).fit(fields())
+    copies = [model.drop_columns([])] + ([model.drop_rows([])] if method == "eim" else [])
+    for copy in copies:
+        assert copy is not model and vars(copy).keys() == vars(model).keys()
+        for name in vars(model):
+            np.testing.assert_array_equal(getattr(copy, name), getattr(model, name))
+    if method == "eim":
+        assert copies[0].truncate(2).selected_indices_.shape == (2,)
+
+
+@pytest.mark.parametrize(("method", "mapped"), [("eim", 3), ("deim", 4), ("qdeim", 4)])
+def test_passes(method, mapped, tmp_path):
+    """A pass more than the notes say: two for data in memory, and for mapped columns those counted there."""
+    X = np.asfortranarray(np.random.default_rng(0).standard_normal((300, 40)))
+    np.save(tmp_path / "X.npy", X)
+    model = EmpiricalInterpolation(10, method=method, random_state=0)
+    assert model.fit(X).n_passes_ == 2
+    assert model.fit(np.load(tmp_path / "X.npy", mmap_mode="r")).n_passes_ == mapped
+
+
+def test_a_single_feature_is_one_in_the_warnings():
+    """ "1 features"."""
+    X = np.outer(np.arange(1.0, 6), np.arange(1.0, 5))
+    with pytest.warns(UserWarning, match="of the 1 feature selected"):
+        EmpiricalInterpolation(2).fit(X)
+    with pytest.warns(ConvergenceWarning, match="with 1 feature is"):
+        EmpiricalInterpolation(1, tol=1e-3).fit(fields())
+
+
+@pytest.mark.parametrize("parameters", [{}, {"norm": 2}, {"axis": "features"}])
+def test_float32_of_tiny_entries(parameters):
+    """A scale whose inverse is infinite in float32, and X that counts as zero."""
+    X = (fields() * 1e-40).astype(np.float32)
+    model = EmpiricalInterpolation(5, **parameters).fit(X)
+    expected = EmpiricalInterpolation(5, **parameters).fit(X.astype(float))
+    np.testing.assert_array_equal(model.selected_indices_, expected.selected_indices_)
+    np.testing.assert_allclose(model.error_estimate_, expected.error_estimate_, rtol=1e-4)
 
 
 def test_the_same_bits_on_any_number_of_threads():
@@ -333,7 +400,7 @@ def test_a_new_fit_forgets_the_old_one():
         ({"norm": "fro"}, TypeError, "norm must be a number"),
         ({"axis": 0}, ValueError, "axis"),
         ({"tol": 2}, ValueError, "tol"),
-        ({"max_memory": 1000}, ValueError, "max_memory=83200.*method='deim'"),
+        ({"max_memory": 1000}, ValueError, "max_memory is 1000. Use max_memory=83200.*method='deim'"),
     ],
 )
 def test_bad_parameters(parameters, error, message):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import linalg, sparse
 
+from sklr._backend import RangeError
 from sklr.linalg import RowChunks, leverage_scores, randomly_pivoted_columns, select_columns
 from sklr.linalg.columns import METHODS, SCORED
 
@@ -163,6 +164,59 @@ def test_passes(method, passes):
     assert found.n_passes == len(reads) == passes
 
 
+@pytest.mark.parametrize(("dtype", "tol"), [(np.float32, 1e-4), (np.float64, 1e-9)])
+@pytest.mark.parametrize("method", METHODS)
+def test_tolerances_that_squares_do_not_resolve(method, dtype, tol):
+    """Columns that count as dependent because a difference of squares does not tell them."""
+    A, _ = decaying(400, 60, values=lambda i: 10.0 ** -(i / 5), dtype=dtype)
+    found = select_columns(A, method=method, tol=tol, rng=0, **options(method))
+    assert found.errors[-1] <= tol
+    assert exact_error(A, found.indices) <= 3 * tol
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sketch_or_a_score_that_misses_columns(method):
+    """Columns that are independent, not taken because the sketch has no rows for them or scores are zero."""
+    rng = np.random.default_rng(0)
+    A = np.zeros((2000, 60))
+    A[:60] = rng.standard_normal((60, 60))
+    kind = {}
+    if method in ("qrcp", "lupp", "greedy"):
+        kind["sketch"] = "row_sampling"
+    if method == "norm_activation":
+        kind = {"reference": np.eye(2, 60), "sampled": True}
+    assert len(select_columns(A, 10, method=method, rng=0, **kind).indices) == 10
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_entries_too_small_to_be_squared(method):
+    """Errors of what is left when squares underflow."""
+    A, _ = decaying(50, 60)
+    with pytest.raises(RangeError, match="Divide A by its largest entry|underflow"):
+        select_columns(A * 1e-158, 5, method=method, rng=0, **options(method))
+
+
+def test_coefficients_that_leave_float32():
+    """Infinite coefficients."""
+    A = np.random.default_rng(0).standard_normal((100, 6)).astype(np.float32)
+    A[:, 1:] *= np.float32(1e15)
+    A[:, 0] *= np.float32(1e-25)
+    with pytest.raises(RangeError, match="Coefficients leave the range of float32"):
+        for seed in range(30):
+            select_columns(A, 1, method="uniform", rng=seed)
+
+
+def test_no_best_error_where_it_is_rounding():
+    """A ratio of rounding errors."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 80))
+    for method in ("qrcp", "greedy", "deim"):
+        assert np.isnan(select_columns(A, 6, method=method, rng=0).best_errors[-1])
+    found = leverage_scores(decaying(2000, 300)[0], 20, kind="sketched", sketch_size=40, rng=0)
+    exact = leverage_scores(decaying(2000, 300)[0], 20)
+    assert found.best_errors[-1] == pytest.approx(exact.best_errors[-1], rel=0.25)
+
+
 # -- scores ---------------------------------------------------------------------------------------
 
 
@@ -275,11 +329,16 @@ def test_random_pivoting_draws_what_is_left():
             ValueError,
             "reference contains NaN",
         ),
+        (
+            {"method": "norm_activation", "reference": np.zeros((3, 20))},
+            ValueError,
+            "reference is zero everywhere",
+        ),
         ({"method": "norm", "sketch": "gaussian"}, ValueError, "method='norm' makes no sketch"),
         ({"method": "leverage", "n_oversamples": 5}, ValueError, "makes no sketch"),
         ({"n_oversamples": -1}, ValueError, "n_oversamples must be at least 0"),
         ({"sketch": "gauss"}, ValueError, "Unknown sketch"),
-        ({"method": "norm", "max_memory": 100}, ValueError, "Use fewer columns or max_memory=5600"),
+        ({"method": "norm", "max_memory": 100}, ValueError, "Use fewer columns or max_memory=11600"),
         ({"max_memory": 100}, ValueError, "max_memory is"),
         ({"A": np.full((50, 20), np.nan)}, ValueError, "NaN"),
         ({"A": np.zeros((50, 20))}, ValueError, "A is zero everywhere"),

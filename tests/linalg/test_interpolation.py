@@ -171,6 +171,41 @@ def test_scales_do_not_matter(dtype, unit):
         np.testing.assert_allclose(found.errors, expected.errors, rtol=1e-12)
 
 
+def test_float32_below_the_inverse_of_its_largest():
+    """A scale that overflows, or entries that are lost with it: the same picks as float64 makes of them."""
+    for unit in (1e-38, 1e-39, 1e-41):
+        A = (decaying(60, 40) * unit).astype(np.float32)
+        k = 3 if unit == 1e-41 else 8  # of which few digits are left
+        found, expected = (
+            empirical_interpolation(A, k),
+            empirical_interpolation(A.astype(float) * 2.0**130, k),
+        )
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.columns, expected.columns)
+        np.testing.assert_allclose(found.errors, expected.errors, rtol=1e-4)
+        np.testing.assert_allclose(found.residual_norms * 2.0**130, expected.residual_norms, rtol=1e-4)
+        np.testing.assert_allclose(
+            found.pivots.astype(float) * 2.0**130, expected.pivots, rtol=1e-4, atol=2.0**-18
+        )
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda E: np.zeros(len(E)),
+        lambda E: np.ones(len(E)),
+        lambda E: np.abs(E[:, 0]),
+        lambda E: np.linalg.norm(E[:, :3], axis=1),
+    ],
+    ids=["zero", "one", "first entry", "first three"],
+)
+def test_a_norm_that_is_none(norm):
+    """A choice that ends because the norm does, as if the matrix did."""
+    for axis in (0, 1):
+        with pytest.raises(ValueError, match="norm is no norm: after [013] steps"):
+            empirical_interpolation(np.diag(np.arange(40.0, 0, -1)), 40, norm=norm, axis=axis)
+
+
 def test_the_same_bits_on_any_number_of_threads(at_any_threads):
     """Tiles that depend on the threads, or sums in the order in which they were ready."""
     A = decaying(3000, 200, ratio=0.9)
@@ -274,8 +309,8 @@ def test_a_norm_must_leave_the_residual_alone():
     ("call", "message"),
     [
         (lambda: discrete_empirical_interpolation(np.ones((2, 3))), "Pass its transpose"),
-        (lambda: discrete_empirical_interpolation(np.ones((5, 2))), "only 1 are independent"),
-        (lambda: discrete_empirical_interpolation(np.zeros((5, 2))), "only 0 are independent"),
+        (lambda: discrete_empirical_interpolation(np.ones((5, 2))), "2 columns of V have rank 1: drop"),
+        (lambda: discrete_empirical_interpolation(np.zeros((5, 2))), "2 columns of V have rank 0: drop"),
         (lambda: discrete_empirical_interpolation(np.eye(3), pivoting="svd"), "pivoting must be"),
         (lambda: discrete_empirical_interpolation(np.full((3, 2), np.inf)), "infinity"),
         (lambda: interpolation_coefficients(np.eye(3), [0, 0]), "different numbers"),

@@ -174,6 +174,42 @@ def test_dependent_columns_are_not_taken(dtype, pivoting):
     assert nothing.indices.shape == (0,) and nothing.coefficients.shape == (0, A.shape[1])
 
 
+@pytest.mark.parametrize("pivoting", ["qr", "lu", "greedy"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_long_column_or_row_hides_no_others(dtype, pivoting):
+    """Lengths that lose their digits beside a long row, or columns that are rounding beside a long one."""
+    rng = np.random.default_rng(0)
+    size = 1e5 if dtype == np.float32 else 1e12
+    A = rng.standard_normal((30, 100))
+    column, row = A.copy(), A.copy()
+    column[:, 0] *= size
+    row[0] *= size / 1e2
+    for matrix in (column, row):
+        for sketch_size in (30, None):
+            found = pivoted_columns(
+                matrix.astype(dtype), 12, pivoting=pivoting, sketch_size=sketch_size, rng=0
+            )
+            assert len(found.indices) == 12
+
+
+@pytest.mark.parametrize("pivoting", ["qr", "lu", "greedy"])
+@pytest.mark.parametrize("offset", [1e8, 1e9])
+def test_columns_with_a_large_mean(offset, pivoting):
+    """The same with few columns, whose lengths may fall below zero by rounding."""
+    for seed in range(40):
+        A = offset + np.random.default_rng(seed).standard_normal((50, 3))
+        assert len(pivoted_columns(A, 3, pivoting=pivoting).indices) == 3
+
+
+def test_rows_that_say_nothing():
+    """LU that stops at a row of zeros, or one that there is twice."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((20, 60))
+    A[0] = 0
+    A[5] = A[2]
+    assert len(pivoted_columns(A, 10, pivoting="lu", sketch_size=20).indices) == 10
+
+
 @pytest.mark.parametrize("unit", [1e-100, 1e100])
 def test_scales_do_not_matter(unit):
     """Squares of tiny or huge entries that are lost."""

@@ -343,7 +343,7 @@ def test_low_rank_is_found(linking):
         ({"sketch": "gauss"}, ValueError, "Unknown sketch"),
         ({"n_oversamples": -1}, ValueError, "n_oversamples must be at least 0"),
         ({"max_memory": 20_000}, ValueError, "sketch of 14 x 80"),
-        ({"max_memory": 10_000, "n_oversamples": 0}, ValueError, "sketch of 4 x 300"),
+        ({"max_memory": 10_000, "n_oversamples": 0}, ValueError, "Pivoting on 4 vectors of 300 entries"),
         ({"A": np.zeros((M, N))}, ValueError, "A is zero everywhere"),
         ({"A": np.full((M, N), np.nan)}, ValueError, "A contains NaN"),
     ],

@@ -6,6 +6,7 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment, minimize, nnls
 from scipy.spatial import cKDTree
 
+from sklr._backend import RangeError
 from sklr.linalg import (
     RowChunks,
     as_operand,
@@ -157,6 +158,63 @@ def test_equal_rows():
         assert len(set(found.indices // 10)) == 4
 
 
+def test_equal_rows_are_one_point_that_counts_as_many(monkeypatch):
+    """Weights, counts or a radius that forget repetitions; or pseudo-points made of every copy.
+
+    The definition on all rows, each of them there up to six times. Then 20,000 rows at three vertices, of
+    which few points are left, where each row would list 7,000 others.
+    """
+    A, _ = simplex(2, noise=1.0)
+    rng = np.random.default_rng(0)
+    A = A[rng.permutation(np.repeat(np.arange(300), rng.integers(1, 7, 300)))]
+    mean, k = A.mean(0), 4
+    Vt = truncated_svd(A - mean, k - 1).right_vectors
+    Y = (A - mean) @ Vt.T
+    nearest = np.sort(np.linalg.norm(Y[:, None] - Y[None], axis=2), axis=1)[:, 8]
+    whole = np.quantile(nearest, 0.99, method="higher")
+    found = successive_projection(A, k, min_neighbors=9, rng=0)
+    np.testing.assert_allclose(found.radius, whole, rtol=1e-8)
+    # A little more, so that rounding leaves no neighbour out.
+    for radius, least in ((whole * (1 + 1e-7), 9), (1.7, 12)):
+        near = cKDTree(Y).query_ball_point(Y, radius)
+        kept = np.array([i for i in range(len(A)) if len(near[i]) >= least])
+        assert k < len(kept) < len(A)
+        P = np.array([Y[near[i]].mean(axis=0) for i in kept])
+        taken = plain_spa(P.round(9), k, 0)  # copies are equal, and the first one is taken
+        found = successive_projection(A, k, radius=radius, min_neighbors=least, rng=0)
+        np.testing.assert_array_equal(found.indices, kept[taken])
+        np.testing.assert_allclose(found.vertices, mean + P[taken] @ Vt, atol=1e-8)
+
+    points = []
+    monkeypatch.setattr(vertices, "cKDTree", lambda Y: points.append(len(Y)) or cKDTree(Y))
+    V = 10 * np.eye(3, 10)
+    pure = V[rng.integers(0, 3, 20_000)]
+    found = successive_projection(pure, 3, rng=0)
+    np.testing.assert_allclose(matched(found.vertices, V), V, atol=1e-12)
+    assert len(points) == 1 and points[0] < 100  # kernels of matrix products may round a row in a few ways
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", [3e-162, 1e-162, 5e-163, 1e-200, 1e160])
+def test_squares_that_leave_the_range(method, scale):
+    """Another vertex, and an error of zero, of data whose squares underflow, without a word.
+
+    float32 data are computed in float64, where none of their squares do: the smallest ones are left alone.
+    """
+    A, V = simplex(0)
+    with pytest.raises(RangeError, match="Divide A by its largest entry"):
+        successive_projection(A * scale, 4, method=method, rng=0)
+    small = (A * 1e-35).astype(np.float32)
+    found = successive_projection(small, 4, method=method, rng=0)
+    plain = successive_projection(A, 4, method=method, rng=0)
+    np.testing.assert_array_equal(found.indices, plain.indices)
+    np.testing.assert_allclose(found.vertices * 1e35, plain.vertices, atol=1e-4)
+    error = barycentric_weights(small, found.vertices, return_error=True)[1]
+    np.testing.assert_allclose(
+        error, barycentric_weights(A, plain.vertices, return_error=True)[1], rtol=1e-3, atol=1e-5
+    )
+
+
 def test_float32_stays():
     """Vertices in another dtype, or worse than rounding."""
     A, V = simplex(0)
@@ -186,10 +244,10 @@ FLAT = np.outer(np.arange(50.0), np.ones(8)) + 3
 @pytest.mark.parametrize(
     "A, k, options, error, words",
     [
-        (A0, 1, {}, ValueError, "k must be at least 2, got 1"),
+        (A0, 1, {}, ValueError, "k must be from 2 to .*, got 1"),
         (A0, 2.0, {}, TypeError, "k must be an int"),
-        (A0, 10, {}, ValueError, "at most .* = 9 for a matrix of shape"),
-        (A0[:3], 4, {}, ValueError, "at most .* = 3 for a matrix of shape"),
+        (A0, 10, {}, ValueError, "here m = 50 and n = 8, got 10"),
+        (A0[:3], 4, {}, ValueError, "here m = 3 and n = 8, got 4"),
         (A0, 3, {"method": "SPA"}, ValueError, "method must be one of"),
         (A0, 3, {"method": "spa", "radius": 1.0}, ValueError, "radius=1.0 belongs to method='pp-spa'"),
         (A0, 3, {"method": "p-spa", "min_neighbors": 2}, ValueError, "belongs to method='pp-spa'"),
@@ -324,6 +382,48 @@ def test_affine_coordinates_and_the_error(form):
     W, error = barycentric_weights(operand, V, return_error=True)
     np.testing.assert_allclose(error, np.linalg.norm(rows - W @ V) / np.linalg.norm(rows), rtol=1e-10)
     assert operand.n_passes == 2
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e-20, 1.0, 1e140])
+@pytest.mark.parametrize("flatness", [1.0, 1e-10])
+def test_weights_in_any_unit(flatness, scale):
+    """Units that are refused without need, or squares of short edges that underflow in the smallest."""
+    rng = np.random.default_rng(0)
+    V = 1 + flatness * rng.standard_normal((4, 6))
+    A = rng.dirichlet(np.ones(4), 50) @ V
+    exact = np.linalg.lstsq((V[1:] - V[0]).T, (A - V[0]).T, rcond=None)[0].T
+    with np.errstate(all="raise", under="ignore"):
+        W, error = barycentric_weights(scale * A, scale * V, nonnegative=False, return_error=True)
+    np.testing.assert_allclose(W[:, 1:], exact, atol=1e-14 / flatness)
+    assert error < 1e-14
+
+
+@pytest.mark.parametrize(
+    "a, v, words",
+    [
+        (1.0, 1e-170, "squares of vertices underflow.* Divide A and vertices by the same number"),
+        (1.0, 1e-160, "vertices has Frobenius norm .* Divide A and vertices by the same number"),
+        (1.0, 1e155, "squares of vertices overflow.* Divide A and vertices by the same number"),
+        (1e-160, 1.0, "A has Frobenius norm .* Divide A and vertices by the same number"),
+        (1e100, 1e-100, "A has rows farther than .* in one unit"),
+    ],
+)
+def test_weights_out_of_range(a, v, words):
+    """NaN, a warning, or the word that vertices are dependent, where squares leave the range."""
+    V = np.random.default_rng(0).standard_normal((3, 6))
+    with np.errstate(all="raise", under="ignore"), pytest.raises(ValueError, match=words):
+        barycentric_weights(a * np.ones((2, 6)), v * V, return_error=True)
+
+
+def test_kinds_of_vertices():
+    """Sparse vertices or lists that are refused, or complex ones that lose a part."""
+    A, V = simplex(0, noise=1.0)
+    V[np.abs(V) < 3] = 0
+    exact = barycentric_weights(A, V)
+    for kind in (sparse.csr_array, sparse.csc_matrix, as_operand, np.ndarray.tolist):
+        np.testing.assert_array_equal(barycentric_weights(A, kind(V)), exact)
+    with pytest.raises((TypeError, ValueError), match="vertices.*complex"):
+        barycentric_weights(A, V + 1j)
 
 
 def test_weights_of_many_rows(monkeypatch):

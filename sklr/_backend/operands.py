@@ -465,9 +465,33 @@ class Operand(ABC):
         with session(n_threads):
             return self._sum(_add_column_squares, self.shape[1:], dtype=np.float64)
 
-    def toarray(self, n_threads=None):
-        """The matrix as an ndarray of m n entries. One pass."""
-        out = np.empty(self.shape, dtype=self.dtype)
+    def squares_of_difference(self, left, right, n_threads=None):
+        """Squared lengths of the columns of ``A - left right``, float64 of shape (n,).
+
+        From the differences themselves, so that they hold below the rounding of squares. One pass; with r
+        columns in `left` ``2 m n r`` flops, for sparse data too.
+        """
+        squares = {}
+
+        def compute(lo, hi, piece):
+            squares[lo] = _column_squares(piece.dense() - left[lo:hi] @ right)
+
+        self.each_piece(compute, n_threads)
+        return np.sum([squares[lo] for lo in sorted(squares)], axis=0)
+
+    def _row_squares_of_difference(self, left, right, n_threads):
+        """The same of the rows, of shape (m,)."""
+        squares = np.empty(self.shape[0])
+
+        def compute(lo, hi, piece):
+            squares[lo:hi] = _column_squares((piece.dense() - left[lo:hi] @ right).T)
+
+        self.each_piece(compute, n_threads)
+        return squares
+
+    def toarray(self, n_threads=None, order="C"):
+        """The matrix as an ndarray of m n entries, in memory order "C" or "F". One pass."""
+        out = np.empty(self.shape, dtype=self.dtype, order=order)
 
         def compute(lo, hi, tile):
             out[lo:hi] = tile.dense()
@@ -795,9 +819,13 @@ class Transposed:
         """The squared norm of every column, float64. One pass."""
         return self._base._by_row(lambda tile: tile.row_squares(), n_threads)
 
-    def toarray(self, n_threads=None):
-        """B^T as an ndarray."""
-        return self._base.toarray(n_threads).T
+    def squares_of_difference(self, left, right, n_threads=None):
+        """Squared lengths of the columns of ``B^T - left right``; see `Operand.squares_of_difference`."""
+        return self._base._row_squares_of_difference(right.T, left.T, n_threads)
+
+    def toarray(self, n_threads=None, order="F"):
+        """B^T as an ndarray, in memory order "C" or "F"."""
+        return self._base.toarray(n_threads, order="C" if order == "F" else "F").T
 
     def expect_column_means(self):
         """Nothing: the columns are rows of B, and their means take a pass of their own."""

@@ -1,7 +1,7 @@
 """Features that the others can be interpolated from."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import joblib
 import numpy as np
@@ -19,9 +19,6 @@ from sklr.linalg.leverage import KINDS
 from sklr.linalg.plan import MAX_MEMORY
 
 from ._selector import ColumnsMixin
-
-# "auto" without a tolerance: half of the features, but no more than a fit of seconds chooses and people read.
-_MOST = 100
 
 
 class CURSelector(ColumnsMixin, BaseEstimator):
@@ -60,7 +57,8 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         ``SparseStack(n_blocks=8)``. For "qrcp", "lupp", "greedy" and sketched leverage scores only.
     n_oversamples : int, default=None
         Rows of that sketch beyond the number of features to select. None: for "lupp" 10, otherwise so many
-        that there are ``min(15 k, 2 k + 420)``; where this is more than .6 n_samples nothing is sketched.
+        that there are ``min(15 k, 2 k + 420)``; where this is more than .6 n_samples, and `sketch` is "auto",
+        or more than n_samples, nothing is sketched.
     leverage : {"exact", "sketched", "ridge"}, default="exact"
         Which leverage scores ``method="leverage"`` takes; see `sklr.linalg.leverage_scores`.
     sampled : bool, default=False
@@ -242,7 +240,7 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         )
         self.method_ = method
         self._store(found, len(found.indices))
-        self._warn(wanted)
+        self._warn(wanted, X.shape)
         return self
 
     def truncate(self, n_features_to_select):
@@ -344,28 +342,12 @@ class CURSelector(ColumnsMixin, BaseEstimator):
             self.sampled,
             self.reference,
         )
-        number = self.n_features_to_select
-        if isinstance(number, str) and number == "auto":
-            return
-        if isinstance(number, bool) or not isinstance(number, Real):
-            raise TypeError(
-                f"n_features_to_select must be an int, a float in (0, 1) or 'auto', got {number!r}."
-            )
-        if number < 1 if isinstance(number, Integral) else not 0 < number < 1:
-            raise ValueError(
-                "n_features_to_select must be an int of at least 1, a float in (0, 1), which is a part of "
-                f"the features, or 'auto'; got {number}."
-            )
+        self._check_number()
 
     def _wanted(self, shape):
         """How many features, at most, or None where `tol` alone says."""
-        m, n = shape
-        number = self.n_features_to_select
-        if isinstance(number, str):
-            return min(max(n // 2, 1), _MOST, m) if self.tol is None else None
-        if not isinstance(number, Integral):
-            number = max(round(number * n), 1)
-        return min(int(number), m, n)
+        is_open = isinstance(self.n_features_to_select, str) and self.tol is not None
+        return None if is_open else self._number(shape)
 
     def _sharing_key(self):
         """Equal for estimators that one fit serves; None if it would be for one only."""
@@ -403,18 +385,9 @@ class CURSelector(ColumnsMixin, BaseEstimator):
         best = float(self.best_errors_[-1])
         self.suboptimality_estimate_ = max(self.error_estimate_ / best, 1.0) if best > 0 else float("nan")
 
-    def _warn(self, wanted):
-        number, n_selected = self.n_features_to_select, len(self.selected_indices_)
-        asked = number if isinstance(number, Integral) else 0
-        if not isinstance(number, (Integral, str)):
-            asked = round(number * self.n_features_in_)
-        if wanted is not None and asked > wanted:
-            warnings.warn(
-                f"n_features_to_select={number} is larger than min(n_samples, n_features)={wanted} and has "
-                "been clipped to it.",
-                UserWarning,
-                stacklevel=level_of_caller(),
-            )
+    def _warn(self, wanted, shape):
+        self._warn_if_clipped(shape)
+        n_selected = len(self.selected_indices_)
         reached = self.tol is not None and self.error_estimate_ <= self.tol
         if wanted is not None and n_selected < wanted and not reached:
             warnings.warn(

@@ -1,7 +1,7 @@
 """Sensors from which fields are interpolated, and the fields that serve it."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import joblib
 import numpy as np
@@ -21,6 +21,7 @@ from sklr.linalg import (
     truncated_svd,
 )
 from sklr.linalg._checks import check_relative
+from sklr.linalg._pivots import independent
 from sklr.linalg.interpolation import check_dense
 from sklr.linalg.interpolation_points import (
     error_of_other_coefficients,
@@ -31,10 +32,6 @@ from sklr.linalg.plan import MAX_MEMORY
 
 from ._selector import ColumnsMixin
 
-# "auto" takes at most so many.
-_MOST = 100
-# Singular values below so many sqrt(n) eps of the largest are rounding.
-_ROUNDING = 10
 _AXES = {"features": 0, "samples": 1}
 # What only the greedy choice has, and a new fit must not inherit.
 _OF_CHOICE = ("errors_", "residual_norms_")
@@ -224,7 +221,7 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
     def _fit(self, X):
         self._check_parameters()
         X = validate_operand(self, X, reset=True)
-        k = self._size(X.shape)
+        k = self._number(X.shape)
         self._warn_if_clipped(X.shape)
         before = X.n_passes
         for name in (*_OF_CHOICE, "selected_samples_"):
@@ -264,7 +261,7 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         while True:
             svd = truncated_svd(X, k, tol=goal, max_memory=self.max_memory, rng=seed)
             s = svd.singular_values
-            r = int(np.sum(s > _ROUNDING * np.sqrt(max(X.shape)) * eps * s[0]))
+            r = independent(s, max(X.shape), s.dtype)
             self._check_is_not_zero(r)
             self._choose_points(X, s[:r], svd.right_vectors[:r], seed)
             if goal is None or self.error_estimate_ <= self.tol or r < len(s) or r == k or goal < eps:
@@ -474,7 +471,7 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
             # A callable may have no hash but its identity.
             parameters["norm"] = id(parameters["norm"]) if callable(estimator.norm) else estimator.norm
             keys.append(joblib.hash((parameters, shares or position)))
-            sizes.append(estimator._size(shape))
+            sizes.append(estimator._number(shape))
             if sizes[-1] > sizes[largest.setdefault(keys[-1], position)]:
                 largest[keys[-1]] = position
         fitted = {}
@@ -496,19 +493,7 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
 
     def _check_parameters(self):
         """What scikit-learn's constraints cannot say, or say without the remedy."""
-        k = self.n_features_to_select
-        if not (isinstance(k, str) and k == "auto"):
-            if isinstance(k, bool) or not isinstance(k, Real):
-                raise TypeError(
-                    f"n_features_to_select must be an int, a float in (0, 1) or 'auto', got {k!r}."
-                )
-            if isinstance(k, Integral) and k < 1:
-                raise ValueError(f"n_features_to_select must be at least 1, got {k}.")
-            if not isinstance(k, Integral) and not 0 < k < 1:
-                raise ValueError(
-                    f"n_features_to_select must be an int, or a float in (0, 1), the part of the features; "
-                    f"got {k}."
-                )
+        self._check_number()
         if self.tol is not None:
             check_relative("tol", self.tol)
         if self.method != "eim":
@@ -518,27 +503,6 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
                         f"{name}={getattr(self, name)!r} belongs to method='eim', which chooses by it; "
                         f"method={self.method!r} has no use for it. Leave it None."
                     )
-
-    def _size(self, shape):
-        """How many features may be taken."""
-        k, most = self.n_features_to_select, min(shape)
-        if isinstance(k, str):
-            return most if self.tol is not None else min(max(shape[1] // 2, 1), _MOST, most)
-        return min(self._asked_for(shape), most)
-
-    def _asked_for(self, shape):
-        k = self.n_features_to_select
-        return int(k) if isinstance(k, Integral) else max(int(k * shape[1]), 1)
-
-    def _warn_if_clipped(self, shape):
-        k = self.n_features_to_select
-        if not isinstance(k, str) and self._asked_for(shape) > min(shape):
-            warnings.warn(
-                f"n_features_to_select={k} is {self._asked_for(shape)} features, more than "
-                f"min(n_samples, n_features)={min(shape)}, and has been clipped to it.",
-                UserWarning,
-                stacklevel=level_of_caller(),
-            )
 
     def _check_is_not_zero(self, n_found):
         if not n_found:

@@ -1,19 +1,62 @@
 """What the selectors of columns share: support, transform and reconstruction."""
 
+import warnings
+from numbers import Integral, Real
+
 import numpy as np
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklr._backend import as_operand, is_streamed
 from sklr._validation import refuse_masked, validate_operand
+from sklr.base import level_of_caller
+
+# "auto" without a tolerance: half of the features, but no more than a fit of seconds chooses and people read.
+_MOST = 100
 
 
 class ColumnsMixin(SelectorMixin):
     """Keeps the columns `selected_indices_`; the others are combinations of them, by `coefficients_`.
 
-    The estimator sets `selected_indices_`, in the order of choice, and `coefficients_` of shape
-    (n_selected, n_features), whose rows are in the order of columns, as `transform` gives them.
+    The estimator has the parameters `n_features_to_select` and `tol`, and sets `selected_indices_`, in the
+    order of choice, and `coefficients_` of shape (n_selected, n_features), whose rows are in the order of
+    columns, as `transform` gives them.
     """
+
+    def _check_number(self):
+        """Raise if `n_features_to_select` is no number of features."""
+        number = self.n_features_to_select
+        if isinstance(number, str) and number == "auto":
+            return
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(
+                f"n_features_to_select must be an int, a float in (0, 1) or 'auto', got {number!r}."
+            )
+        if number < 1 if isinstance(number, Integral) else not 0 < number < 1:
+            raise ValueError(
+                "n_features_to_select must be an int of at least 1, a float in (0, 1), which is a part of "
+                f"the features, or 'auto'; got {number}."
+            )
+
+    def _number(self, shape):
+        """How many features to select, at most, of X of this shape."""
+        if isinstance(self.n_features_to_select, str):
+            return min(shape) if self.tol is not None else min(max(shape[1] // 2, 1), _MOST, *shape)
+        return min(self._asked_for(shape), *shape)
+
+    def _asked_for(self, shape):
+        number = self.n_features_to_select
+        return int(number) if isinstance(number, Integral) else max(int(number * shape[1]), 1)
+
+    def _warn_if_clipped(self, shape):
+        number = self.n_features_to_select
+        if not isinstance(number, str) and self._asked_for(shape) > min(shape):
+            warnings.warn(
+                f"n_features_to_select={number} is {self._asked_for(shape)} features, more than "
+                f"min(n_samples, n_features)={min(shape)}, and has been clipped to it.",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
 
     def _get_support_mask(self):
         check_is_fitted(self)

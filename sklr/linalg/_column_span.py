@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from sklr._backend import RangeError, Transposed, as_operand, as_stream
+from sklr._backend import RangeError, as_operand, as_stream
 
 from ._pivots import rounding
 from ._selection import ColumnSelection, left, solve_triangle
@@ -122,25 +122,10 @@ class ColumnSpan:
         beyond[beyond <= _DIGITS * np.finfo(self.W.dtype).eps * self._squares] = 0
         beyond[self.indices] = 0
         if len(self) and (exact or not beyond.any()):
-            beyond = self._squares_of_differences()
+            beyond = self.A.squares_of_difference(self.Q, self.W)
             beyond[beyond <= rounding(len(self.Q), self.W.dtype) ** 2 * self._squares] = 0
             beyond[self.indices] = 0
         return beyond
-
-    def _squares_of_differences(self):
-        """Squared lengths of the columns of A - Q W."""
-        is_turned = isinstance(self.A, Transposed)
-        rows = self.A.T if is_turned else self.A
-        left, right = (self.W.T, self.Q.T) if is_turned else (self.Q, self.W)
-        parts = {}
-
-        def compute(lo, hi, piece):
-            E = piece.dense() - left[lo:hi] @ right
-            parts[lo] = np.einsum("ij,ij->i" if is_turned else "ij,ij->j", E, E, dtype=np.float64)
-
-        rows.each_piece(compute)
-        parts = [parts[lo] for lo in sorted(parts)]
-        return np.concatenate(parts) if is_turned else np.sum(parts, axis=0)
 
     def errors(self):
         """The relative error of the first 1, 2, ... columns; at most one pass, see `relative_error`."""

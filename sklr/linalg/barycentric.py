@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklr._backend import RangeError, Transposed, as_operand, centered, ordered, session
+from sklr._backend import RangeError, as_operand, centered, ordered, session
 
 from ._pivots import rounding
 from .vertices import row_squares
@@ -98,24 +98,10 @@ def _weights(A, vertices, nonnegative, return_error):
     ordered(compute, range(0, len(Z), _ROWS_AT_A_TIME))
     if not return_error:
         return W
-    left = _squared_error(rows, W, simplex.vertices)
+    left = float(np.sum(rows.squares_of_difference(W, simplex.vertices)))
     total = rows.squared_norm()  # gathered by that sweep
     rows.check_squares()
     return W, float(np.sqrt(left / total)) if total else 0.0
-
-
-def _squared_error(A, W, V):
-    """||A - W V||_F^2 in one pass, from the differences."""
-    if isinstance(A, Transposed):
-        return _squared_error(A.T, V.T, W.T)
-    found = {}
-
-    def compute(lo, hi, piece):
-        R = piece.dense() - W[lo:hi] @ V
-        found[lo] = float(np.sum(row_squares(R)))
-
-    A.each_piece(compute)
-    return sum(found[lo] for lo in sorted(found))
 
 
 class _Simplex:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklr._backend import Transposed, as_operand, ordered, session
+from sklr._backend import as_operand, ordered, session
 
 from ._checks import check_rank, check_relative
 from .plan import MAX_MEMORY
@@ -214,16 +214,7 @@ def _of_callable(norm, E):
 
 def _copied(A, axis):
     """A (axis=0: A^T) as a new array in C order."""
-    wanted = A if axis == 1 else A.T
-    if not isinstance(wanted, Transposed):
-        return wanted.toarray()
-    base, E = wanted.T, np.empty(wanted.shape, dtype=wanted.dtype)
-
-    def copy(lo, hi, piece):
-        E[:, lo:hi] = piece.dense().T
-
-    base.each_piece(copy)
-    return E
+    return (A if axis == 1 else A.T).toarray(order="C")
 
 
 def _greedy(E, k, tol, norms_of):

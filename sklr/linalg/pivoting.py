@@ -57,8 +57,8 @@ def pivoted_columns(
         dense one, and far cheaper with so many rows.
     sketch_size : int, default=None
         d, from k to m. None: for "lu" k + 10, otherwise ``min(15 k, 2 k + 420)`` and at least k + 10; at most
-        what `max_memory` has room for, down to k + 10; and m where that is more than .6 m. With m nothing is
-        sketched.
+        what `max_memory` has room for, down to k + 10; and m where that is more than .6 m and `sketch` is
+        "auto". With m nothing is sketched.
     max_memory : int, default=2147483648
         Bytes that the sketch and its factors may take.
     rng : None, int, Generator or Stream, default=None
@@ -144,11 +144,12 @@ def columns_of_array(B, k, pivoting, dtype):
 def sketched_rows(A, k, sketch, sketch_size, max_memory, stream):
     """``S A`` as an ndarray, with rows enough to choose k columns; A itself where it has no more."""
     m, n = A.shape
-    sketch = make_sketch("sparse_stack" if isinstance(sketch, str) and sketch == "auto" else sketch)
+    is_auto = isinstance(sketch, str) and sketch == "auto"
+    sketch = make_sketch("sparse_stack" if is_auto else sketch)
     if sketch_size is None:
         room = int(max_memory // (24 * n))
         d = min(max(min(_ROWS_PER_COLUMN * k, 2 * k + _MORE_ROWS, room), k + _LEAST_MORE_ROWS), m)
-        if _NEARLY_ALL * m < d and m <= room:
+        if is_auto and _NEARLY_ALL * m < d and m <= room:
             d = m
     else:
         d = check_count("sketch_size", sketch_size, 1)

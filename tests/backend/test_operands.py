@@ -265,6 +265,7 @@ def verbs(operand, Z, Y, n_threads=None, can_retile=True):
         "squared_norm": np.float64(operand.squared_norm(n_threads=n_threads)),
         "column_squared_norms": operand.column_squared_norms(n_threads=n_threads),
         "toarray": operand.toarray(n_threads=n_threads),
+        "squares_of_difference": operand.squares_of_difference(Y, Z.T, n_threads=n_threads),
         "take_rows": operand.take_rows(some(operand.shape[0]), n_threads=n_threads),
         "take_columns": operand.take_columns(some(operand.shape[1]), n_threads=n_threads),
     }
@@ -278,7 +279,14 @@ def verbs(operand, Z, Y, n_threads=None, can_retile=True):
 
 
 # Whatever the dtype of the matrix.
-FLOAT64_SUMS = ("gram", "column_means", "squared_norm", "column_squared_norms", "squares of the residual")
+FLOAT64_SUMS = (
+    "gram",
+    "column_means",
+    "squared_norm",
+    "column_squared_norms",
+    "squares of the residual",
+    "squares_of_difference",
+)
 
 
 def check_verbs(case, rng, width, n_threads):
@@ -298,6 +306,7 @@ def check_verbs(case, rng, width, n_threads):
     few = 20  # roundings that do not grow with the size
     R, absR = Y - A @ Z, absY + B @ absZ
     error_of_R = (n + few) * eps * absR + E @ absZ
+    error_of_product = E + (Y.shape[1] + few) * eps * (B + absY @ absZ.T)
     expected = {
         "matmat": (A @ Z, (n + few) * eps * (B @ absZ) + E @ absZ),
         "rmatmat": (A.T @ Y, (m + few) * eps * (B.T @ absY) + E.T @ absY),
@@ -314,6 +323,11 @@ def check_verbs(case, rng, width, n_threads):
             np.sum(m * EPS * absR**2 + 2 * error_of_R * absR + error_of_R**2, axis=0),
         ),
         "toarray": (A, E),
+        "squares_of_difference": (
+            np.sum((A - Y @ Z.T) ** 2, axis=0),
+            np.sum(2 * np.abs(A - Y @ Z.T) * error_of_product + error_of_product**2, axis=0)
+            + m * EPS * np.sum((A - Y @ Z.T) ** 2, axis=0),
+        ),
         "take_rows": (A[some(m)], E[some(m)]),
         "take_columns": (A[:, some(n)], E[:, some(n)]),
         "tiled_by_rows": (A, E),

@@ -134,7 +134,9 @@ def test_fewer_features_than_asked_for():
     assert selector.get_support().sum() == 4 and selector.error_estimate_ < 1e-12
     for number in (9, 0.9):
         data = B if number == 9 else B.T
-        with pytest.warns(UserWarning, match=rf"={number} is larger than .*=4 and has been clipped"):
+        with pytest.warns(
+            UserWarning, match=rf"={number} is .* features, more than .*=4, and has been clipped"
+        ):
             CURSelector(number, random_state=0).fit(data)
     with pytest.warns(UserWarning, match="Only 1 feature is linearly independent"):
         CURSelector(2).fit(np.ones((5, 2)))

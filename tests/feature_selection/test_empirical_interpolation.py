@@ -389,7 +389,7 @@ def test_a_new_fit_forgets_the_old_one():
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"n_features_to_select": 0}, ValueError, "n_features_to_select must be at least 1"),
+        ({"n_features_to_select": 0}, ValueError, "n_features_to_select must be an int of at least 1"),
         ({"n_features_to_select": 1.5}, ValueError, r"a float in \(0, 1\)"),
         ({"n_features_to_select": None}, TypeError, "n_features_to_select must be an int"),
         ({"n_features_to_select": True}, TypeError, "n_features_to_select must be an int"),

@@ -148,6 +148,22 @@ def test_the_same_bits_on_any_number_of_threads(method):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["dense", "csr", "csc"])
+def test_defaults_in_every_dtype_and_container(form, dtype):
+    """A container or a dtype whose sums depend on the threads, or whose coefficients are not the best."""
+    A, _ = decaying(2000, 80, dtype=dtype)
+    A[np.abs(A) < 1e-3] = 0
+    one, two = (select_columns(FORMS[form](A), 15, rng=0, n_threads=n) for n in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    J, precision = one.indices, 1e-4 if dtype == np.float32 else 1e-9
+    assert one.coefficients.dtype == dtype
+    assert one.errors[-1] == pytest.approx(exact_error(A, J), rel=precision)
+    exact = linalg.lstsq(A[:, J].astype(np.float64), A.astype(np.float64))[0]
+    np.testing.assert_allclose(one.coefficients, exact, atol=10 * precision)
+
+
 @pytest.mark.parametrize(
     ("method", "passes"), [("qrcp", 3), ("lupp", 3), ("greedy", 3), ("norm", 3), ("uniform", 2)]
 )

@@ -210,6 +210,17 @@ def test_rows_that_say_nothing():
     assert len(pivoted_columns(A, 10, pivoting="lu", sketch_size=20).indices) == 10
 
 
+def test_a_sketch_that_is_asked_for_is_made():
+    """A sketch of 150 of 200 rows that is asked for and left out; by itself it is not worth its cost."""
+    A, _ = decaying(200, 50)
+    asked, automatic = (
+        [pivoted_columns(A, 10, sketch=sketch, rng=seed).errors for seed in (0, 1)]
+        for sketch in ("gaussian", "auto")
+    )
+    assert not np.allclose(*asked, rtol=1e-6)
+    np.testing.assert_array_equal(*automatic)
+
+
 @pytest.mark.parametrize("unit", [1e-100, 1e100])
 def test_scales_do_not_matter(unit):
     """Squares of tiny or huge entries that are lost."""

@@ -13,6 +13,7 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
+from scipy import sparse
 
 from .gram import gram
 from .output import Output
@@ -285,17 +286,22 @@ class Operand(ABC):
     def matmat(self, Z, n_threads=None, out=None):
         """A Z, an ndarray of shape (m, l), for Z of shape (n, l). One pass, ``2 nnz l`` flops.
 
-        It is written to `out`, tile by tile, if that is given (see `Output`), and returned.
+        Z may be sparse: then there are two flops for each pair of entries that meet. The product is written
+        to `out`, tile by tile, if that is given (see `Output`), and returned.
         """
-        Z = self._panel(Z, self.shape[1], "Z")
-        output = Output(out, (self.shape[0], Z.shape[1]), self.dtype, (Z, *self._source._arrays()))
+        Z = self._panel(Z, self.shape[1], "Z", may_be_sparse=True)
+        output = self._output(out, Z, self.shape[0])
+        times_Z = _times(Z)
         with session(n_threads):
-            self._each(lambda lo, hi, tile: output.write(lo, hi, lambda rows: tile.matmat(Z, out=rows)))
+            self._each(lambda lo, hi, tile: output.write(lo, hi, lambda rows: times_Z(tile, rows)))
         return output.finish()
 
     def rmatmat(self, Y, n_threads=None):
-        """A^T Y, an ndarray of shape (n, l), for Y of shape (m, l). One pass, ``2 nnz l`` flops."""
-        Y = self._panel(Y, self.shape[0], "Y")
+        """A^T Y, an ndarray of shape (n, l), for Y of shape (m, l), which may be sparse.
+
+        One pass, ``2 nnz l`` flops; with a sparse Y two for each pair of entries that meet.
+        """
+        Y = self._panel(Y, self.shape[0], "Y", may_be_sparse=True)
 
         def add_tiles(tiles, first, last, out):
             for lo, hi, tile in tiles:
@@ -312,9 +318,11 @@ class Operand(ABC):
         """
         Z = self._panel(Z, self.shape[1], "Z")
 
+        times_Z = _times(Z)
+
         def add_tiles(tiles, first, last, out):
             for _, _, tile in tiles:
-                tile.add_rmatmat(tile.matmat(Z), out)
+                tile.add_rmatmat(times_Z(tile), out)
 
         self.check_squares()
         with session(n_threads):
@@ -334,11 +342,12 @@ class Operand(ABC):
         """
         Z, Y = self._panels_of_residual(Z, Y, self.shape)
         squares_of_part = {}
+        times_Z = _times(Z)
 
         def add_tiles(tiles, first, last, out):
             squares = squares_of_part[first, last] = np.zeros(Z.shape[1])
             for lo, hi, tile in tiles:
-                R = Y[lo:hi] - tile.matmat(Z)
+                R = Y[lo:hi] - times_Z(tile)
                 tile.add_rmatmat(R, out)
                 squares += _column_squares(R)
 
@@ -530,13 +539,22 @@ class Operand(ABC):
 
     # -- private ------------------------------------------------------------------------------
 
-    def _panel(self, Z, n_rows, name, order="C"):
-        Z = np.asarray(Z)
+    def _panel(self, Z, n_rows, name, order="C", may_be_sparse=False):
+        is_sparse = may_be_sparse and sparse.issparse(Z)
+        if not is_sparse:
+            Z = np.asarray(Z)
         if Z.ndim != 2 or Z.shape[0] != n_rows:
             raise ValueError(
                 f"{name} must have shape ({n_rows}, l) for an operand of shape {self.shape}, got {Z.shape}."
             )
+        if is_sparse:
+            return sparse.csr_array(Z, dtype=self.dtype)
         return np.asarray(Z, dtype=self.dtype, order=order)
+
+    def _output(self, out, Z, n_rows):
+        """Where a product with Z, of `n_rows` rows, is written."""
+        inputs = (Z.data if sparse.issparse(Z) else Z, *self._source._arrays())
+        return Output(out, (n_rows, Z.shape[1]), self.dtype, inputs)
 
     def _panels_of_residual(self, Z, Y, shape):
         """Z and Y of `residual_rmatmat`, in the memory order they have: Y, which is long, is not copied."""
@@ -557,6 +575,18 @@ def _checked_indices(indices, size, what):
     if indices.size and not 0 <= indices.min() <= indices.max() < size:
         raise IndexError(f"{what} indices must be in 0..{size - 1}, got {indices.min()}..{indices.max()}.")
     return indices
+
+
+def _times(Z):
+    """The product of a tile with Z, to `out`; what all tiles have in common is computed once."""
+    shifts = []  # two threads may both find it empty: what they append is equal
+
+    def times_Z(tile, out=None):
+        if not shifts:
+            shifts.append(tile.shift_of_product(Z))
+        return tile.matmat(Z, out, shifts[0])
+
+    return times_Z
 
 
 def _add_column_sums(lo, hi, tile, out):
@@ -746,8 +776,8 @@ class Transposed:
         """``B^T Z``; see `Operand.rmatmat`. Copied into `out`, if that is given, when it is complete."""
         if out is None:
             return self._base.rmatmat(Z, n_threads)
-        Z = self._base._panel(Z, self.shape[1], "Z")
-        output = Output(out, (self.shape[0], Z.shape[1]), self.dtype, (Z, *self._base._source._arrays()))
+        Z = self._base._panel(Z, self.shape[1], "Z", may_be_sparse=True)
+        output = self._base._output(out, Z, self.shape[0])
         product = self._base.rmatmat(Z, n_threads)
         output.write(0, self.shape[0], lambda rows: product)
         return output.finish()

@@ -97,12 +97,18 @@ class DenseTile:
         with np.errstate(over="ignore"):
             return DenseTile(self.array.astype(dtype, copy=False))
 
-    def matmat(self, Z, out=None):
-        """``tile @ Z``, written to `out` if there is one."""
+    def shift_of_product(self, Z):
+        """What `matmat` may be told of the shift: nothing, it is in the entries."""
+        return None
+
+    def matmat(self, Z, out=None, shift=None):
+        """``tile @ Z`` for an ndarray or csr_array Z, written to `out` if there is one."""
+        if sparse.issparse(Z):
+            return self.array @ Z
         return np.matmul(self.array, Z, out=out)
 
     def add_rmatmat(self, Y, out):
-        """``out += tile^T @ Y``."""
+        """``out += tile^T @ Y`` for an ndarray or csr_array Y."""
         out += self.array.T @ Y
 
     def gram(self):
@@ -223,18 +229,38 @@ class SparseTile:
                 *(None if part is None else part.astype(dtype, copy=False) for part in parts),
             )
 
-    def matmat(self, Z, out=None):
-        """``tile @ Z``, written to `out` if there is one."""
+    def shift_of_product(self, Z):
+        """``right^T Z``, the same for all tiles of a matrix; None where there is no shift."""
+        return None if self.left is None else self.right @ Z
+
+    def matmat(self, Z, out=None, shift=None):
+        """``tile @ Z`` for an ndarray or csr_array Z, written to `out` if there is one.
+
+        `shift` is the `shift_of_product`, if that is at hand.
+        """
+        if shift is None:
+            shift = self.shift_of_product(Z)
+        if sparse.issparse(Z):
+            product = (self._scaled_matrix() @ Z).toarray(out=out)
+            if self.left is not None:
+                product -= np.outer(self.left, shift)
+            return product
         if out is None:
             out = np.empty((self.matrix.shape[0], Z.shape[1]), dtype=self.matrix.dtype)
-        out[:] = 0 if self.left is None else np.outer(-self.left, self.right @ Z)
+        out[:] = 0 if self.left is None else np.outer(-self.left, shift)
         add_csr_product(self._scaled_matrix(), Z, out)
         return out
 
     def add_rmatmat(self, Y, out):
-        """``out += tile^T @ Y``; what `right` is to be multiplied by goes to one more row, if there is."""
+        """``out += tile^T @ Y`` for an ndarray or csr_array Y.
+
+        What `right` is to be multiplied by goes to one more row, if there is.
+        """
         n = self.matrix.shape[1]
-        add_csr_transposed_product(self._scaled_matrix(), Y, out[:n])
+        if sparse.issparse(Y):
+            out[:n] += (self._scaled_matrix().T @ Y).toarray()
+        else:
+            add_csr_transposed_product(self._scaled_matrix(), Y, out[:n])
         if len(out) > n:
             out[n] -= self.left @ Y
         elif self.left is not None:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array
 from sklr._backend import Operand, RowChunks, Transposed, compute_dtype
 from sklr._validation import validate_rows
 from sklr.base import level_of_caller
+from sklr.linalg._graph import as_adjacency
 
 
 def validate_adjacency(estimator, X, *, reset, bipartite=False, allow_no_edges=False):
@@ -80,16 +81,7 @@ def _refuse_streams(X, name):
 
 def _canonical(X, name, *, square, needs_edges):
     n_rows, n_columns = X.shape
-    if square and n_rows != n_columns:
-        raise ValueError(
-            f"{name} must be the adjacency matrix of a graph, which is square, got shape {X.shape}. Where "
-            "rows and columns are nodes of two kinds the graph is bipartite; some of the rows of a graph "
-            "are no graph: see TransductiveEmbedding for cross-validation."
-        )
-    as_given = X
-    dtype = compute_dtype(X.dtype, name)
-    X = sparse.csr_array(X if sparse.issparse(X) else X.astype(dtype, copy=False))
-    if square and _looks_like_distances(X):
+    if square and n_rows == n_columns and sparse.issparse(X) and _looks_like_distances(sparse.csr_array(X)):
         warnings.warn(
             f"{name} looks like the distances of KNeighborsTransformer(mode='distance'): every row "
             "starts with its diagonal and ascends. Taken as weights, far neighbours count most. "
@@ -97,39 +89,7 @@ def _canonical(X, name, *, square, needs_edges):
             UserWarning,
             stacklevel=level_of_caller(),
         )
-    if not X.has_canonical_format:
-        X = X.copy() if sparse.issparse(as_given) else X
-        X.sum_duplicates()
-    X = X.astype(dtype, copy=False)
-    # Minimum and maximum are NaN where an entry is, and take no memory.
-    low, high = (X.data.min(), X.data.max()) if X.nnz else (0.0, 0.0)
-    if not np.isfinite(low) or not np.isfinite(high):
-        row, column, _ = _first(X, ~np.isfinite(X.data))
-        raise ValueError(
-            f"{name} contains NaN or infinity, first at row {row}, column {column}. Weights are finite; "
-            "where there is no edge, store nothing."
-        )
-    if low < 0:
-        row, column, value = _first(X, X.data < 0)
-        raise ValueError(
-            f"{name} must not have negative weights, got {value} at row {row}, column {column}. Take "
-            "absolute values, or the positive and the negative edges as two graphs."
-        )
-    if low == 0 and X.nnz:
-        X = X.copy() if sparse.issparse(as_given) else X
-        X.eliminate_zeros()
-    if needs_edges and not X.nnz:
-        raise ValueError(
-            f"{name} has no edges: all of its {n_rows} x {n_columns} entries are zero, and so would be every "
-            "embedding of it. Check how it was made."
-        )
-    return X
-
-
-def _first(X, bad):
-    """Row, column and value of the first entry that is bad."""
-    at = int(np.argmax(bad))
-    return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at]), X.data[at]
+    return as_adjacency(X, name, square=square, needs_edges=needs_edges)
 
 
 def _looks_like_distances(X):

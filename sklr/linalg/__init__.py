@@ -22,6 +22,7 @@ from .operand import RowChunks, as_operand, centered, row_weighted, scaled
 from .orthogonalize import orthonormalize
 from .pivoting import pivoted_columns
 from .plan import LowRankPlan, plan_low_rank
+from .propagation import Propagation, propagate, propagation_steps, random_start, transition_matrix
 from .random_pivoting import randomly_pivoted_columns
 from .random_walks import graph_random_features
 from .rangefinder import find_range
@@ -50,6 +51,7 @@ __all__ = [
     "LeverageScores",
     "LowRank",
     "LowRankPlan",
+    "Propagation",
     "RidgePlan",
     "RidgePrecisionError",
     "RidgeSolution",
@@ -80,6 +82,9 @@ __all__ = [
     "pivoted_columns",
     "plan_low_rank",
     "plan_ridge",
+    "propagate",
+    "propagation_steps",
+    "random_start",
     "randomly_pivoted_columns",
     "rank_rule",
     "relative_error",
@@ -91,6 +96,7 @@ __all__ = [
     "sketched_ridge",
     "subspace_svd",
     "successive_projection",
+    "transition_matrix",
     "truncated_svd",
     "two_sided_approximation",
 ]

@@ -1,5 +1,6 @@
 """Checks of parameters that several algorithms share."""
 
+from math import inf
 from numbers import Integral, Real
 
 
@@ -28,3 +29,12 @@ def check_rank(k, shape):
     if not 1 <= k <= min(shape):
         raise ValueError(f"k must be between 1 and {min(shape)} for a matrix of shape {shape}, got {k}.")
     return int(k)
+
+
+def check_between(name, value, *, low, high=inf):
+    """Return `value` as a float; raise unless it is a number above `low` and below `high`."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    if not low < value < high:
+        raise ValueError(f"{name} must be above {low} and below {high}, got {value}.")
+    return float(value)

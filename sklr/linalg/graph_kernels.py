@@ -1,6 +1,6 @@
 """Kernels on the nodes of a graph, and the weights of walks that their random features need."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from scipy import linalg
@@ -8,6 +8,7 @@ from scipy.special import binom, gammaln
 
 from sklr._backend import session
 
+from ._checks import check_between
 from ._graph import as_graph
 
 KERNELS = ("regularized_laplacian", "diffusion", "p_step")
@@ -197,15 +198,6 @@ def _kernel_parameters(kernel, **given):
                 "are those of its square root, which is a polynomial for even powers only."
             )
     return values
-
-
-def check_between(name, value, *, low, high=np.inf):
-    """Return `value` as a float; raise unless it is a number above `low` and below `high`."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
-    if not low < value < high:
-        raise ValueError(f"{name} must be above {low} and below {high}, got {value}.")
-    return float(value)
 
 
 def _series(kernel, lengths, given):

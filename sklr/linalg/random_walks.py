@@ -5,9 +5,9 @@ from scipy import sparse
 
 from sklr._backend import as_stream, ordered, session
 
-from ._checks import check_count
+from ._checks import check_between, check_count
 from ._graph import as_graph
-from .graph_kernels import as_modulation, check_between, graph_modulation
+from .graph_kernels import as_modulation, graph_modulation
 
 COUPLINGS = ("iid", "antithetic", "repelling")
 # Longer walks than are met with this probability are cut there.

@@ -7,7 +7,7 @@ from ._base import Distribution, SketchOperator
 from ._dense import Gaussian, Rademacher
 from ._registry import SketchChoice, available_sketches, choose_sketch, make_sketch
 from ._sampling import RowSampling
-from ._sparse import CountSketch, SparseSign, SparseStack
+from ._sparse import CountSketch, SparseSign, SparseStack, VerySparse
 from ._trigonometric import SRTT
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "SketchOperator",
     "SparseSign",
     "SparseStack",
+    "VerySparse",
     "available_sketches",
     "choose_sketch",
     "make_sketch",

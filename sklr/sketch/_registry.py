@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ._base import Distribution, _check_size
 from ._dense import Gaussian, Rademacher
 from ._sampling import RowSampling
-from ._sparse import CountSketch, SparseSign, SparseStack
+from ._sparse import CountSketch, SparseSign, SparseStack, VerySparse
 from ._trigonometric import SRTT
 
 # One row per family. Tests take the families from here.
@@ -20,6 +20,7 @@ _FAMILIES = {
         CountSketch,
         SRTT,
         RowSampling,
+        VerySparse,
     )
 }
 
@@ -61,7 +62,8 @@ def available_sketches():
     --------
     >>> from sklr.sketch import available_sketches
     >>> available_sketches()
-    ['count_sketch', 'gaussian', 'rademacher', 'row_sampling', 'sparse_sign', 'sparse_stack', 'srtt']
+    ['count_sketch', 'gaussian', 'rademacher', 'row_sampling', 'sparse_sign', 'sparse_stack', 'srtt', \
+'very_sparse']
     """
     return sorted(_FAMILIES)
 
@@ -133,8 +135,8 @@ def choose_sketch(n, sketch_size, sparse=False):
     `Gaussian` where its ``n * sketch_size`` entries are drawn in no time (at most ``2**20`` for dense
     data, ``2**16`` for sparse data), because it has the smallest error; otherwise `SparseStack`
     with 8 non-zeros per column. Both are safe for coherent data, where a few rows carry
-    everything. `CountSketch` and uniform `RowSampling` are not, and are never chosen; `SRTT` is not
-    because it needs dense data in memory to be fast.
+    everything. `CountSketch`, `VerySparse` and uniform `RowSampling` are not, and are never chosen; `SRTT` is
+    not because it needs dense data in memory to be fast.
 
     The choice is a function of the arguments only, never of the machine or of the data.
 

@@ -258,6 +258,8 @@ def verbs(operand, Z, Y, n_threads=None, can_retile=True):
     results = {
         "matmat": operand.matmat(Z, n_threads=n_threads),
         "rmatmat": operand.rmatmat(Y, n_threads=n_threads),
+        "matmat of a sparse panel": operand.matmat(sparse.csr_array(Z), n_threads=n_threads),
+        "rmatmat of a sparse panel": operand.rmatmat(sparse.csc_array(Y), n_threads=n_threads),
         "normal_matmat": operand.normal_matmat(Z, n_threads=n_threads),
         "residual_rmatmat": product,
         "squares of the residual": squares,
@@ -336,6 +338,8 @@ def check_verbs(case, rng, width, n_threads):
         "squared_norm": (np.sum(A**2), np.sum((m * n * EPS * B + 2 * E) * B)),
         "column_squared_norms": (np.sum(A**2, axis=0), np.sum((m * EPS * B + 2 * E) * B, axis=0)),
     }
+    for verb in ("matmat", "rmatmat"):
+        expected[f"{verb} of a sparse panel"] = expected[verb]
     if "gram" in results:
         expected["gram"] = (A.T @ A, (m + few) * eps * (B.T @ B) + E.T @ B + B.T @ E)
     for name, S in sketches(m).items():

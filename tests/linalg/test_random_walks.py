@@ -264,7 +264,7 @@ def test_when_rare_walks_dominate():
 
 GRAPHS = {
     "square": np.ones((3, 4)),
-    "square, the adjacency": np.ones(4),
+    "two dimensions": np.ones(4),
     "empty": np.zeros((0, 0)),
     "symmetric": np.triu(np.ones((3, 3))),
     "negative": -np.ones((3, 3)),

@@ -18,6 +18,7 @@ from sklr.sketch import (
     SketchChoice,
     SparseSign,
     SparseStack,
+    VerySparse,
     available_sketches,
     choose_sketch,
     make_sketch,
@@ -28,6 +29,7 @@ OTHERS = [
     SparseStack(3),
     SparseSign(2),
     SRTT("hadamard"),
+    VerySparse(0.2),
     RowSampling(np.full(20, 0.05)),
     RowSampling([0.5, 0.5], replace=False),
 ]
@@ -241,6 +243,7 @@ def test_names():
         "sparse_sign",
         "sparse_stack",
         "srtt",
+        "very_sparse",
     }
     for name in names:
         distribution = make_sketch(name)
@@ -272,7 +275,7 @@ def test_a_distribution_is_returned_as_it_is():
         ("CountSketch", ValueError, "Did you mean 'count_sketch'"),
         ("SRTT", ValueError, "Did you mean 'srtt'"),
         ("", ValueError, "Unknown sketch ''. Known: "),
-        ("zzz", ValueError, "Unknown sketch 'zzz'. Known: .*srtt, auto"),
+        ("zzz", ValueError, "Unknown sketch 'zzz'. Known: .*srtt, very_sparse, auto"),
         ("auto", ValueError, "pass n and sketch_size"),
         (None, TypeError, "a name or a distribution, got None"),
         (Gaussian, TypeError, r"Did you mean Gaussian\(\)\?"),

@@ -13,7 +13,9 @@ _SUBPACKAGES = ("decomposition", "feature_selection", "graph", "linalg", "linear
 _ESTIMATORS = {
     "CURDecomposition": "decomposition",
     "CURSelector": "feature_selection",
+    "FastRPEmbedding": "graph",
     "GraphRandomFeatures": "graph",
+    "RandomFeaturePropagation": "graph",
     "RandomizedLowRank": "decomposition",
     "EmpiricalInterpolation": "feature_selection",
     "SketchedRidge": "linear_model",

@@ -38,6 +38,9 @@ class TransductiveEmbedding(TransformerMixin, BaseEstimator):
     graph : Graph or {array-like, sparse matrix} of shape (n_nodes, n_nodes)
         What is embedded. Of a bipartite `Graph` the nodes of the rows are. Wrap a large matrix,
         ``Graph(A)``: every candidate and fold of a search makes a copy of a bare one.
+    node_features : {array-like, sparse matrix} of shape (n_nodes, n_features), default=None
+        Handed to the fit of `embedding` as `node_features`, which must know it: `FastRPEmbedding` and
+        `RandomFeaturePropagation` do.
     memory : str, joblib.Memory or None, default=None
         Where embeddings are kept, so that all folds, and all candidates that differ only behind the
         embedding, share one. None: each fit embeds anew.
@@ -113,12 +116,14 @@ class TransductiveEmbedding(TransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "embedding": [HasMethods(["fit"])],
         "graph": "no_validation",  # by `check_adjacency`
+        "node_features": "no_validation",  # by the embedding
         "memory": [str, HasMethods(["cache"]), None],
     }
 
-    def __init__(self, embedding, graph, *, memory=None):
+    def __init__(self, embedding, graph, *, node_features=None, memory=None):
         self.embedding = embedding
         self.graph = graph
+        self.node_features = node_features
         self.memory = memory
 
     def fit(self, X, y=None):
@@ -146,7 +151,7 @@ class TransductiveEmbedding(TransformerMixin, BaseEstimator):
         self.nodes_ = _node_ids(graph.labels, adjacency.shape[0])
         self._rows(X, reset=True)  # before the work
         embed = check_memory(self.memory).cache(_embed)
-        self.embedding_, self.estimator_ = embed(clone(self.embedding), adjacency)
+        self.embedding_, self.estimator_ = embed(clone(self.embedding), adjacency, self.node_features)
         return self
 
     def transform(self, X):
@@ -217,12 +222,13 @@ def _node_ids(labels, n_nodes):
     return labels
 
 
-def _embed(embedding, adjacency):
+def _embed(embedding, adjacency, node_features):
     """``(rows, fitted embedding)``; a function of its own, for `memory`."""
+    features = {} if node_features is None else {"node_features": node_features}
     if hasattr(embedding, "fit_transform"):
-        Z = embedding.fit_transform(adjacency)
+        Z = embedding.fit_transform(adjacency, **features)
     else:
-        Z = embedding.fit(adjacency).embedding_
+        Z = embedding.fit(adjacency, **features).embedding_
     Z = sparse.csr_array(Z) if sparse.issparse(Z) else np.asarray(Z)
     n_nodes = adjacency.shape[0]
     if Z.ndim != 2 or Z.shape[0] != n_nodes:

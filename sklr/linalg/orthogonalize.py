@@ -61,12 +61,14 @@ def orthonormalize(Y, against=None, lengths=None, n_threads=None):
     with session(n_threads):
         is_projected = lengths is not None
         if lengths is None:
-            # To about length one by a power of two, which is exact, before anything is squared.
-            _, exponent = np.frexp(np.abs(Y).max(axis=0))
-            Y = np.ldexp(Y, -exponent)
+            _, exponent = np.frexp(np.maximum(Y.max(axis=0), -Y.min(axis=0)))
+            if np.abs(exponent).max(initial=0) > np.finfo(Y.dtype).maxexp // 3:
+                # To about length one by a power of two, which is exact, before anything is squared.
+                Y = np.ldexp(Y, -exponent)
             lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
         kept = lengths > 0
-        Q = Y[:, kept] / lengths[kept].astype(Y.dtype)
+        Q = (Y if kept.all() else Y[:, kept]) / lengths[kept].astype(Y.dtype)
+        spare = None
         for _ in range(2):
             if Q.shape[1] == 0:
                 break
@@ -74,7 +76,7 @@ def orthonormalize(Y, against=None, lengths=None, n_threads=None):
                 basis = as_operand(against, name="basis")
                 Q = Q - basis.matmat(basis.rmatmat(Q))
             is_projected = False
-            Q = _one_round(Q)
+            Q, spare = _one_round(Q, out=spare), Q
     return Q
 
 
@@ -94,8 +96,11 @@ def completed(Q, k):
     return np.hstack([Q, orthonormalize(extra.astype(Q.dtype), against=Q)])
 
 
-def _one_round(Y):
-    """Orthonormal columns from `Y`, whose columns had length one before they were projected."""
+def _one_round(Y, out):
+    """Orthonormal columns from `Y`, whose columns had length one before they were projected.
+
+    They are written to `out`, an array or None, if it has their shape.
+    """
     eps = np.finfo(Y.dtype).eps
     if max(Y.max(), -Y.min()) <= 10 * eps:  # shorter than `noise`, and the squares may underflow
         return Y[:, :0]
@@ -111,7 +116,7 @@ def _one_round(Y):
             R = np.zeros((1, 1))
         if np.diag(R).min() > eps**_CHOLESKY_FLOOR_POWER:
             inverse = linalg.solve_triangular(R, np.diag(1 / length), trans="T").T
-            return panel.matmat(inverse)
+            return panel.matmat(inverse, out=out if out is not None and out.shape == Y.shape else None)
     Q, R, _ = linalg.qr(Y, mode="economic", pivoting=True)
     rank = int(np.sum(np.abs(np.diag(R)) > noise))
     return np.ascontiguousarray(Q[:, :rank])

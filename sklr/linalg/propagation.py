@@ -14,7 +14,7 @@ from ._graph import as_adjacency, weighted_degrees
 from .orthogonalize import orthonormalize
 
 TRANSITIONS = ("random_walk", "symmetric")
-ORTHOGONALIZATIONS = ("none", "last", "each")
+ORTHOGONALIZATIONS = ("none", "projection", "last", "each")
 # Rows of a dense start that one task draws.
 _START_ROWS = 8192
 
@@ -164,6 +164,7 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
     ============  ======================================================================================
     "none"        ``E = sum_k w_k T^k Z`` for k = 1, ..., q: FastRP where Z is random and sparse
     "last"        an orthonormal basis of the columns of that, so that none hides the others
+    "projection"  a basis of them for which the columns of M below are orthonormal, for half of the work
     "each"        ``E = sum_k w_k Q_k`` with ``Q_k R_k = T Q_(k-1)`` orthonormal after each step: simultaneous
                   iteration, whose columns tend to the eigenvectors of the largest eigenvalues
     ============  ======================================================================================
@@ -181,8 +182,8 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
         w_1, ..., w_q; an int q stands for q steps of which only the last one counts.
     back : {csr_array, operand} of shape (n, m), default=None
         B: the steps back from rows to columns, of a bipartite graph.
-    orthogonalize : {"none", "last", "each"}, default="none"
-        When.
+    orthogonalize : {"none", "last", "projection", "each"}, default="none"
+        What, and when.
     n_threads : int, default=None
         At most so many threads; None means what this process may use. The bits of the result do not depend
         on it.
@@ -243,11 +244,11 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
         if orthogonalize == "each":
             return _sum_of_orthogonal_steps(T, back, Z, weights)
         M, spare = _horner(T, back, Z, weights)
-        if orthogonalize == "last":
-            M, _ = orthonormal_factor(M)
+        if orthogonalize != "none":
+            M = _padded(orthonormalize(M), M.shape[1])
         E = T.matmat(M, out=spare)
         if orthogonalize == "last":
-            E, X = orthonormal_factor(E)
+            E, X, _ = orthonormal_factor(E)
             M = as_operand(M).matmat(X)
         return Propagation(E, M, None)
 
@@ -332,18 +333,30 @@ def check_step_weights(weights):
     return np.trim_zeros(w, "b")
 
 
-def orthonormal_factor(Y):
-    """``(Q, X)``: orthonormal columns Q = Y X with the span of the columns of Y.
+def orthonormal_factor(Y, against=None):
+    """``(Q, X, W)``: orthonormal columns ``Q = (Y - K W) X`` with the span of Y beyond that of K, `against`.
 
-    Both have as many columns as Y; those at the end are zero where columns of Y depend on others.
+    Q and X have as many columns as Y; those at the end are zero where columns of Y depend on each other or on
+    K. That is judged by the root of the rounding unit: what is left of a shorter direction would have too few
+    digits for ``T M`` to be the same again. W is None without K.
     """
-    Q = orthonormalize(Y)
-    X = np.zeros((Y.shape[1], Y.shape[1]))
-    r = Q.shape[1]
-    if r:
-        R = as_operand(Q, name="basis").rmatmat(Y)
-        X[:, :r] = linalg.pinv(R.astype(np.float64))
-    return _padded(Q, Y.shape[1]), X.astype(Y.dtype)
+    n_columns, dtype = Y.shape[1], Y.dtype
+    lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
+    reciprocals = np.divide(1, lengths, out=np.zeros(n_columns), where=lengths > 0)
+    Q = orthonormalize(Y, against=against)
+    X = np.zeros((n_columns, n_columns))
+    if Q.shape[1]:
+        basis = as_operand(Q, name="basis")
+        U, s, Vt = linalg.svd(basis.rmatmat(Y) * reciprocals, full_matrices=False)
+        rank = int(np.count_nonzero(s > np.sqrt(np.finfo(dtype).eps)))
+        X_rank = reciprocals[:, None] * (Vt[:rank].T / s[:rank])
+        if rank < Q.shape[1]:
+            Q = basis.matmat(U[:, :rank])
+            X[:, :rank] = X_rank
+        else:
+            X[:, :rank] = X_rank @ U.T
+    W = None if against is None else as_operand(against, name="basis").rmatmat(Y)
+    return _padded(Q, n_columns), X.astype(dtype), W
 
 
 def _padded(Q, n_columns):
@@ -425,18 +438,8 @@ def _orthogonal_steps(T, back, Z, orthogonalize):
     U, K, M_K = Z, None, None
     while True:
         Y = T.matmat(U)
-        if K is None:
-            Q, X = orthonormal_factor(Y)
-            step = _Step(Q, U, X, None, None)
-        else:
-            basis = as_operand(K, name="basis")
-            W = basis.rmatmat(Y)
-            Q = orthonormalize(Y, against=K)
-            r, X = Q.shape[1], np.zeros((Y.shape[1], Y.shape[1]))
-            if r:
-                X[:, :r] = linalg.pinv(as_operand(Q).rmatmat(Y).astype(np.float64))
-            Q = _padded(Q, Y.shape[1])
-            step = _Step(Q, U, X.astype(Y.dtype), W, M_K)
+        Q, X, W = orthonormal_factor(Y, against=K)
+        step = _Step(Q, U, X, W, M_K)
         yield step
         if orthogonalize == "all":
             M = step.projection()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, sparse
 
-from sklr._backend import as_operand, ordered, session
+from sklr._backend import as_operand, as_stream, ordered, session
 
 from ._checks import check_count
 from ._graph import as_adjacency, weighted_degrees
@@ -166,7 +166,8 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
     "last"        an orthonormal basis of the columns of that, so that none hides the others
     "projection"  a basis of them for which the columns of M below are orthonormal, for half of the work
     "each"        ``E = sum_k w_k Q_k`` with ``Q_k R_k = T Q_(k-1)`` orthonormal after each step: simultaneous
-                  iteration, whose columns tend to the eigenvectors of the largest eigenvalues
+                  iteration, whose columns tend to the eigenvectors of the largest eigenvalues; random
+                  directions replace those that Z lacks
     ============  ======================================================================================
 
     In all of them E = T M for a matrix M that is returned too. With `back`, a matrix B, the steps between are
@@ -258,7 +259,7 @@ def propagation_steps(T, Z, n_steps, *, orthogonalize="each", n_threads=None):
 
     ============  ====================================================================
     "none"        ``E_k = T^k Z``
-    "each"        ``E_k R_k = T E_(k-1)``, orthonormal
+    "each"        ``E_k R_k = T E_(k-1)``, orthonormal; random directions replace those that Z lacks
     "all"         the same, orthogonal to all steps before too: a basis of the block Krylov space of T and T Z
     ============  ====================================================================
 
@@ -341,6 +342,8 @@ def orthonormal_factor(Y, against=None):
     digits for ``T M`` to be the same again. W is None without K.
     """
     n_columns, dtype = Y.shape[1], Y.dtype
+    if against is not None and against.shape[1] == 0:
+        against = None
     lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
     reciprocals = np.divide(1, lengths, out=np.zeros(n_columns), where=lengths > 0)
     Q = orthonormalize(Y, against=against)
@@ -445,7 +448,22 @@ def _orthogonal_steps(T, back, Z, orthogonalize):
             M = step.projection()
             K = Q if K is None else np.hstack([K, Q])
             M_K = M if M_K is None else np.hstack([M_K, M])
+        else:
+            Q = _refilled(Q, int(np.count_nonzero(X.any(axis=0))), T)
         U = Q if back is None else back.matmat(Q)
+
+
+def _refilled(Q, rank, T):
+    """Q with directions of T times random vectors for the columns from `rank` on, which are zero.
+
+    A start that lacks a direction would lack it for ever.
+    """
+    missing = Q.shape[1] - rank
+    if missing == 0:
+        return Q
+    extra = as_stream(0).generator("propagation").standard_normal((T.shape[1], missing))
+    Q = Q[:, :rank]
+    return np.hstack([Q, orthonormal_factor(T.matmat(extra), against=Q)[0]])
 
 
 def _sum_of_orthogonal_steps(T, back, Z, weights):

@@ -7,9 +7,9 @@ from sklearn.utils._param_validation import StrOptions
 
 from sklr._backend import as_operand
 from sklr.linalg import propagate, transition_matrix
-from sklr.linalg.propagation import check_step_weights, orthonormal_factor
+from sklr.linalg.propagation import check_step_weights, whiten
 
-from ._propagation import STRENGTH, PropagationEmbedding, subtract_where
+from ._propagation import STRENGTH, PropagationEmbedding
 
 # What `weights=None` means, plain and orthogonalised after each step.
 _PLAIN_WEIGHTS, _N_ORTHOGONAL_STEPS = (0.0, 0.0, 0.0, 1.0, 2.0), 10
@@ -241,21 +241,11 @@ class FastRPEmbedding(PropagationEmbedding):
             E *= length
             M *= length
         if self.whiten:
-            E, M = self._whiten(E, M, linked, shares)
+            E, M, mean = whiten(E, M, linked, n_threads=self.n_threads)
+            self._warn_of_dependent_columns(E)
+            if shares is not None:
+                mean += as_operand(M).rmatmat(shares[:, None], n_threads=self.n_threads)[:, 0]
+            self.offset_ = mean
         self.embedding_, self.projection_ = E, M
         if self.bipartite:
             self.column_embedding_ = back.matmat(E, n_threads=self.n_threads)
-
-    def _whiten(self, E, M, linked, shares):
-        """Mean 0 and covariance I of the nodes with edges."""
-        n_linked = np.count_nonzero(linked)
-        mean = as_operand(E).column_means(n_threads=self.n_threads) * (len(E) / n_linked)
-        subtract_where(linked, mean, E)
-        E, X, _ = orthonormal_factor(E)
-        self._warn_of_dependent_columns(E)
-        scale = E.dtype.type(np.sqrt(n_linked))
-        X *= scale
-        offset = mean if shares is None else mean + shares @ M
-        self.offset_ = (offset @ X).astype(E.dtype)
-        E *= scale
-        return E, as_operand(M).matmat(X, n_threads=self.n_threads)

@@ -15,6 +15,8 @@ from .orthogonalize import orthonormalize
 
 TRANSITIONS = ("random_walk", "symmetric")
 ORTHOGONALIZATIONS = ("none", "projection", "last", "each")
+# Rounding errors of a product are at most so many eps of the norms of its factors.
+_ROUNDING = 32
 # Rows of a dense start that one task draws.
 _START_ROWS = 8192
 
@@ -249,7 +251,7 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
             M = _padded(orthonormalize(M), M.shape[1])
         E = T.matmat(M, out=spare)
         if orthogonalize == "last":
-            E, X, _ = orthonormal_factor(E)
+            E, X, _ = orthonormal_factor(E, floor=_rounding_lengths(T, M))
             M = as_operand(M).matmat(X)
         return Propagation(E, M, None)
 
@@ -334,9 +336,10 @@ def check_step_weights(weights):
     return np.trim_zeros(w, "b")
 
 
-def orthonormal_factor(Y, against=None):
+def orthonormal_factor(Y, against=None, floor=None):
     """``(Q, X, W)``: orthonormal columns ``Q = (Y - K W) X`` with the span of Y beyond that of K, `against`.
 
+    Columns of Y that are no longer than `floor`, one number for each, are rounding errors, and made zero.
     Q and X have as many columns as Y; those at the end are zero where columns of Y depend on each other or on
     K. That is judged by the root of the rounding unit: what is left of a shorter direction would have too few
     digits for ``T M`` to be the same again. W is None without K.
@@ -345,6 +348,9 @@ def orthonormal_factor(Y, against=None):
     if against is not None and against.shape[1] == 0:
         against = None
     lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
+    if floor is not None:
+        Y[:, lengths <= floor] = 0
+        lengths[lengths <= floor] = 0
     reciprocals = np.divide(1, lengths, out=np.zeros(n_columns), where=lengths > 0)
     Q = orthonormalize(Y, against=against)
     X = np.zeros((n_columns, n_columns))
@@ -360,6 +366,41 @@ def orthonormal_factor(Y, against=None):
             X[:, :rank] = X_rank @ U.T
     W = None if against is None else as_operand(against, name="basis").rmatmat(Y)
     return _padded(Q, n_columns), X.astype(dtype), W
+
+
+def whiten(E, M, rows, n_threads=None):
+    """Centre, scale and decorrelate an embedding E = T M over some of its rows, which it is written to.
+
+    Parameters
+    ----------
+    E : ndarray of shape (m, l)
+        It is changed; rows that are not among `rows` are zero.
+    M : ndarray of shape (n, l)
+        The projection.
+    rows : ndarray of bool, of shape (m,)
+        Which rows have an embedding.
+    n_threads : int, default=None
+        At most so many threads; None means what this process may use.
+
+    Returns
+    -------
+    E : ndarray of shape (m, l)
+        Mean 0 and covariance I over `rows`, zero elsewhere; columns at the end are zero where directions
+        depend on each other.
+    M : ndarray of shape (n, l)
+        The projection, of which ``E = T M - mean`` in `rows`.
+    mean : ndarray of shape (l,)
+    """
+    with session(n_threads):
+        panel, n_rows = as_operand(E), np.count_nonzero(rows)
+        mean = panel.column_means() * (len(E) / n_rows)
+        floor = _ROUNDING * np.finfo(E.dtype).eps * np.sqrt(panel.column_squared_norms())
+        np.subtract(E, mean.astype(E.dtype), out=E, where=rows[:, None])
+        E, X, _ = orthonormal_factor(E, floor=floor)
+        scale = E.dtype.type(np.sqrt(n_rows))
+        X *= scale
+        E *= scale
+        return E, as_operand(M).matmat(X), (mean @ X).astype(E.dtype)
 
 
 def _padded(Q, n_columns):
@@ -441,7 +482,7 @@ def _orthogonal_steps(T, back, Z, orthogonalize):
     U, K, M_K = Z, None, None
     while True:
         Y = T.matmat(U)
-        Q, X, W = orthonormal_factor(Y, against=K)
+        Q, X, W = orthonormal_factor(Y, against=K, floor=_rounding_lengths(T, U))
         step = _Step(Q, U, X, W, M_K)
         yield step
         if orthogonalize == "all":
@@ -451,6 +492,12 @@ def _orthogonal_steps(T, back, Z, orthogonalize):
         else:
             Q = _refilled(Q, int(np.count_nonzero(X.any(axis=0))), T)
         U = Q if back is None else back.matmat(Q)
+
+
+def _rounding_lengths(T, U):
+    """The lengths that columns of T U may have from rounding alone, where they should vanish."""
+    norm = max(T.rounding_norm(), _ROUNDING * np.finfo(T.dtype).eps * np.sqrt(T.squared_norm()))
+    return norm * np.sqrt(as_operand(U, name="panel").column_squared_norms())
 
 
 def _refilled(Q, rank, T):

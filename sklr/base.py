@@ -36,3 +36,32 @@ def level_of_caller():
     while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
         level, frame = level + 1, frame.f_back
     return level
+
+
+def fit_nested(wanted, keys, sizes, fit, cut):
+    """Yield a fitted estimator for each of `wanted`: one fit, of the largest size, serves all of a key.
+
+    Parameters
+    ----------
+    wanted : list of estimator
+        Unfitted, with the parameters that are asked for.
+    keys : list
+        Equal where one fit serves; None where it serves one estimator only.
+    sizes : list
+        Of each estimator, comparable among those of a key.
+    fit : callable
+        ``fit(estimator)`` returns a fitted copy.
+    cut : callable
+        ``cut(model, estimator, size)`` returns what a fit of `estimator` would be, from `model`, which stays.
+    """
+    largest, fitted = {}, {}
+    for estimator, key, size in zip(wanted, keys, sizes, strict=True):
+        if key is not None and (key not in largest or size > largest[key][0]):
+            largest[key] = size, estimator
+    for estimator, key, size in zip(wanted, keys, sizes, strict=True):
+        if key is None:
+            yield fit(estimator)
+            continue
+        if key not in fitted:
+            fitted[key] = fit(largest[key][1])
+        yield cut(fitted[key], estimator, size)

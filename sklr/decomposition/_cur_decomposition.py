@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklr._backend import as_operand, session
 from sklr._validation import validate_operand, validate_rows
-from sklr.base import draw_seed, level_of_caller, unchanged_on_error
+from sklr.base import draw_seed, fit_nested, level_of_caller, unchanged_on_error
 from sklr.linalg import cur_decomposition
 from sklr.linalg._checks import check_relative
 from sklr.linalg.plan import MAX_MEMORY
@@ -340,20 +340,18 @@ class CURDecomposition(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             estimator._validate_params()
             estimator._check_parameters()
         keys = [estimator._nesting_key() for estimator in wanted]
-        largest = {}
-        for key, estimator in zip(keys, wanted, strict=True):
-            if key not in largest or estimator.n_components > largest[key].n_components:
-                largest[key] = estimator
-        fitted = {}
-        for key, estimator in zip(keys, wanted, strict=True):
-            if key is None:
-                yield estimator.fit(X, **fit_params)
-                continue
-            if key not in fitted:
-                fitted[key] = clone(largest[key]).set_params(tol=None).fit(X, **fit_params)
-            model = fitted[key]._cut_as(estimator)
-            model._warn_if_missed()
-            yield model
+
+        def fit(estimator):
+            if estimator._nesting_key() is not None:  # each part is compared with a tolerance of its own
+                estimator = clone(estimator).set_params(tol=None)
+            return estimator.fit(X, **fit_params)
+
+        def cut(model, estimator, _):
+            part = model._cut_as(estimator)
+            part._warn_if_missed()
+            return part
+
+        yield from fit_nested(wanted, keys, [estimator.n_components for estimator in wanted], fit, cut)
 
     def _nesting_key(self):
         """Equal for estimators that one fit serves; None for one that none does."""

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklr._backend import as_operand, session
 from sklr._validation import validate_operand, validate_weight
-from sklr.base import draw_seed, level_of_caller, unchanged_on_error
+from sklr.base import draw_seed, fit_nested, level_of_caller, unchanged_on_error
 from sklr.linalg import (
     centered,
     plan_low_rank,
@@ -456,15 +456,13 @@ class RandomizedLowRank(
         for estimator in wanted:
             estimator._check_parameters()
         keys = [estimator._nesting_key(i) for i, estimator in enumerate(wanted)]
-        largest = {}
-        for key, estimator in zip(keys, wanted, strict=True):
-            if key not in largest or estimator.n_components > largest[key].n_components:
-                largest[key] = estimator
-        fitted = {}
-        for key, estimator in zip(keys, wanted, strict=True):
-            if key not in fitted:
-                fitted[key] = clone(largest[key]).fit(X, **fit_params)
-            yield fitted[key]._as_wanted_by(estimator)
+        yield from fit_nested(
+            wanted,
+            keys,
+            [estimator.n_components for estimator in wanted],
+            fit=lambda estimator: clone(estimator).fit(X, **fit_params),
+            cut=lambda model, estimator, _: model._as_wanted_by(estimator),
+        )
 
     def _nesting_key(self, position):
         """Equal for estimators that one fit serves."""

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklr._backend import as_operand
 from sklr._validation import validate_operand, validate_weight
-from sklr.base import draw_seed, level_of_caller, unchanged_on_error
+from sklr.base import draw_seed, fit_nested, level_of_caller, unchanged_on_error
 from sklr.linalg import row_weighted, select_columns
 from sklr.linalg.columns import METHODS, check_method
 from sklr.linalg.leverage import KINDS
@@ -317,18 +317,18 @@ class CURSelector(ColumnsMixin, BaseEstimator):
             estimator._check()
         keys = [estimator._sharing_key() for estimator in wanted]
         shape = validate_operand(clone(self), X, reset=True).shape  # the clone gets the names
-        fitted = {}
-        for estimator, key in zip(wanted, keys, strict=True):
-            if key is None:
-                yield estimator.fit(X, **fit_params)
-                continue
-            if key not in fitted:
-                same = (other for other, its_key in zip(wanted, keys, strict=True) if its_key == key)
-                largest = max(same, key=lambda other: other._wanted(shape))
-                fitted[key] = largest._copy().fit(X, **fit_params)
-            number = min(estimator._wanted(shape), len(fitted[key].selected_indices_))
-            part = fitted[key].truncate(number)
-            yield part.set_params(n_features_to_select=estimator.n_features_to_select)
+
+        def cut(model, estimator, number):
+            part = model.truncate(min(number, len(model.selected_indices_)))
+            return part.set_params(n_features_to_select=estimator.n_features_to_select)
+
+        yield from fit_nested(
+            wanted,
+            keys,
+            [estimator._wanted(shape) for estimator in wanted],
+            fit=lambda estimator: estimator._copy().fit(X, **fit_params),
+            cut=cut,
+        )
 
     # -- parts ------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklr._backend import session
 from sklr._validation import validate_operand
-from sklr.base import draw_seed, level_of_caller, unchanged_on_error
+from sklr.base import draw_seed, fit_nested, level_of_caller, unchanged_on_error
 from sklr.linalg import (
     discrete_empirical_interpolation,
     empirical_interpolation,
@@ -461,7 +461,7 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
         """
         wanted = [clone(self).set_params(**parameters) for parameters in param_dicts]
         shape = validate_operand(clone(self), X, reset=True).shape
-        keys, sizes, largest = [], [], {}
+        keys, sizes = [], []
         for position, estimator in enumerate(wanted):
             estimator._check_parameters()
             parameters = estimator.get_params(deep=False)
@@ -472,16 +472,16 @@ class EmpiricalInterpolation(ColumnsMixin, BaseEstimator):
             parameters["norm"] = id(parameters["norm"]) if callable(estimator.norm) else estimator.norm
             keys.append(joblib.hash((parameters, shares or position)))
             sizes.append(estimator._number(shape))
-            if sizes[-1] > sizes[largest.setdefault(keys[-1], position)]:
-                largest[keys[-1]] = position
-        fitted = {}
-        for position, (key, size, estimator) in enumerate(zip(keys, sizes, wanted, strict=True)):
-            if key not in fitted:
-                fitted[key] = clone(wanted[largest[key]]).fit(X, **fit_params)
-            if position != largest[key]:  # which has warned
+
+        def cut(model, estimator, size):
+            if estimator.n_features_to_select != model.n_features_to_select:  # whose fit has warned
                 estimator._warn_if_clipped(shape)
-            model = fitted[key]._shrunk(X, size)
-            yield model.set_params(n_features_to_select=estimator.n_features_to_select)
+            part = model._shrunk(X, size)
+            return part.set_params(n_features_to_select=estimator.n_features_to_select)
+
+        yield from fit_nested(
+            wanted, keys, sizes, fit=lambda estimator: clone(estimator).fit(X, **fit_params), cut=cut
+        )
 
     def _shrunk(self, X, size):
         """A copy with at most `size` features, fitted to the same X; self stays as it is."""

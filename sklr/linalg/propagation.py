@@ -339,7 +339,7 @@ def check_step_weights(weights):
 def orthonormal_factor(Y, against=None, floor=None):
     """``(Q, X, W)``: orthonormal columns ``Q = (Y - K W) X`` with the span of Y beyond that of K, `against`.
 
-    Columns of Y that are no longer than `floor`, one number for each, are rounding errors, and made zero.
+    Columns of Y that are no longer than `floor`, one number for each, are rounding errors, and left out.
     Q and X have as many columns as Y; those at the end are zero where columns of Y depend on each other or on
     K. That is judged by the root of the rounding unit: what is left of a shorter direction would have too few
     digits for ``T M`` to be the same again. W is None without K.
@@ -349,7 +349,6 @@ def orthonormal_factor(Y, against=None, floor=None):
         against = None
     lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
     if floor is not None:
-        Y[:, lengths <= floor] = 0
         lengths[lengths <= floor] = 0
     reciprocals = np.divide(1, lengths, out=np.zeros(n_columns), where=lengths > 0)
     Q = orthonormalize(Y, against=against)

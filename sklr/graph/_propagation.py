@@ -141,8 +141,8 @@ class PropagationEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         rank = int(np.count_nonzero(E.any(axis=0)))
         if rank < n_columns:
             warnings.warn(
-                f"{rank} of the {n_columns} directions are independent: the other columns of the embedding "
-                f"are zero. Use a smaller n_components{self._REMEDY}.",
+                f"The graph has fewer directions than the embedding has columns: {n_columns - rank} of the "
+                f"{n_columns} columns are zero. Use a smaller n_components{self._REMEDY}.",
                 UserWarning,
                 stacklevel=level_of_caller(),
             )

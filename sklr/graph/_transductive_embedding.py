@@ -191,6 +191,11 @@ class TransductiveEmbedding(TransformerMixin, BaseEstimator):
 
     def _rows(self, X, *, reset):
         """The row of each id in X."""
+        if sparse.issparse(X):
+            raise TypeError(
+                "X must be ids of nodes, got a sparse matrix. The graph itself is a parameter; a search "
+                "splits np.arange(n_nodes), or the labels of the graph."
+            )
         if len(getattr(X, "shape", None) or np.shape(X)) == 1:
             X = label_array(X, "X").reshape(-1, 1)
         X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)

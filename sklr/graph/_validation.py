@@ -72,6 +72,8 @@ def check_adjacency(A, name, *, bipartite=False, allow_no_edges=False):
 
 
 def _refuse_streams(X, name):
+    if hasattr(X, "adjacency"):
+        raise TypeError(f"{name} is a {type(X).__name__}; pass its matrix, `adjacency`.")
     if hasattr(X, "__next__") or isinstance(X, (RowChunks, Operand, Transposed)):
         raise TypeError(
             f"{name} must be an adjacency matrix in memory, got {type(X).__name__}: an embedding multiplies "

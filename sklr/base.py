@@ -65,3 +65,25 @@ def fit_nested(wanted, keys, sizes, fit, cut):
         if key not in fitted:
             fitted[key] = fit(largest[key][1])
         yield cut(fitted[key], estimator, size)
+
+
+def transform_nested(X, models):
+    """Return ``[model.transform(X) for model in models]``, multiplying once where fits are parts of another.
+
+    A column of the result must depend on its own component only. Parts are told by the memory that their
+    `components_` share.
+    """
+    results, by_size = [None] * len(models), np.argsort([-len(model.components_) for model in models])
+    whole = []  # models that are no part of a larger one, with what they make of X
+    for at in by_size:
+        model = models[at]
+        for larger, Z in whole:
+            same_scale = getattr(larger, "whiten", False) == getattr(model, "whiten", False)
+            if same_scale and np.may_share_memory(larger.components_, model.components_):
+                results[at] = Z[:, : len(model.components_)]
+                break
+        else:
+            results[at] = model.transform(X)
+            if isinstance(results[at], np.ndarray):  # and no table
+                whole.append((model, results[at]))
+    return results

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklr._backend import as_operand, session
 from sklr._validation import validate_operand, validate_weight
-from sklr.base import draw_seed, fit_nested, level_of_caller, unchanged_on_error
+from sklr.base import draw_seed, fit_nested, level_of_caller, transform_nested, unchanged_on_error
 from sklr.linalg import (
     centered,
     plan_low_rank,
@@ -409,7 +409,10 @@ class RandomizedLowRank(
                 f"n_components must be between 1 and {k_fitted}, the components that were fitted; "
                 f"got {n_components}. Fit with a larger n_components to have more."
             )
-        k = int(n_components)
+        return self._part(int(n_components), np.copy)
+
+    def _part(self, k, taken):
+        """The first k components; ``taken(array)`` is what the part holds of an array of them."""
         other = clone(self).set_params(n_components=k, tol=None)
         for name, value in vars(self).items():
             if name.endswith("_") or name in ("_squared_norm", "_seen", "_made_for"):
@@ -421,7 +424,7 @@ class RandomizedLowRank(
             "explained_variance_",
             "explained_variance_ratio_",
         ):
-            setattr(other, name, getattr(self, name)[:k].copy())
+            setattr(other, name, taken(getattr(self, name)[:k]))
         other.n_components_ = k
         if self._squared_norm:
             dropped = float(np.sum(self.singular_values_[k:].astype(np.float64) ** 2))
@@ -464,6 +467,26 @@ class RandomizedLowRank(
             cut=lambda model, estimator, _: model._as_wanted_by(estimator),
         )
 
+    @staticmethod
+    def transform_path(X, models):
+        """Return the coordinates of X for each of several models, such as those of `fit_path`.
+
+        Where one fit was cut to several ranks, X is multiplied once, for the largest of them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
+            Data with the features that were fitted.
+        models : list of RandomizedLowRank
+            Fitted ones.
+
+        Returns
+        -------
+        list of ndarray of shape (n_samples, n_components)
+            As `transform` of each model; they may be views of one array.
+        """
+        return transform_nested(X, models)
+
     def _nesting_key(self, position):
         """Equal for estimators that one fit serves."""
         parameters = self.get_params(deep=False)
@@ -473,15 +496,15 @@ class RandomizedLowRank(
         return joblib.hash((parameters, isinstance(rank, Integral) if is_nested else position))
 
     def _as_wanted_by(self, other):
-        """This fit with the rank and the parameters of `other`."""
+        """This fit with the rank and the parameters of `other`; its arrays are parts of those of this one."""
         rank = other.n_components
         if isinstance(rank, Real) and other.tol is None:
             if not isinstance(rank, Integral):
                 held = np.cumsum(self.singular_values_.astype(np.float64) ** 2)
                 rank = int(np.searchsorted(held, rank * self._squared_norm)) + 1
-            model = self.truncate(min(rank, self.n_components_))
+            model = self._part(min(rank, self.n_components_), np.asarray)
         else:
-            model = self.truncate(self.n_components_)
+            model = self._part(self.n_components_, np.asarray)
         return model.set_params(n_components=other.n_components, tol=other.tol, whiten=other.whiten)
 
     # -- using --------------------------------------------------------------------------------

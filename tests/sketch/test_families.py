@@ -7,7 +7,16 @@ import pytest
 from scipy import fft, linalg, sparse
 
 from sklr._backend import Stream
-from sklr.sketch import SRTT, CountSketch, Gaussian, Rademacher, RowSampling, SparseSign, SparseStack
+from sklr.sketch import (
+    SRTT,
+    CountSketch,
+    Gaussian,
+    Rademacher,
+    RowSampling,
+    SparseSign,
+    SparseStack,
+    VerySparse,
+)
 from sklr.sketch._sampling import inclusion_probabilities, pivotal_sample
 from sklr.sketch._trigonometric import _odd_popcount, _walsh_hadamard
 
@@ -108,7 +117,9 @@ def test_sparse_sign_has_distinct_rows(d, n_nonzeros):
     np.testing.assert_allclose(np.abs(S.columns(0, 5000).data), s**-0.5)
 
 
-@pytest.mark.parametrize("family", [SparseStack(), SparseSign(), CountSketch(), RowSampling()], ids=repr)
+@pytest.mark.parametrize(
+    "family", [SparseStack(), SparseSign(), CountSketch(), RowSampling(), VerySparse()], ids=repr
+)
 def test_sparse_blocks_are_canonical(family):
     block = family.operator(24, 9000, rng=0).columns(4000, 9000)
     # Without the flags that were set, SciPy looks for itself.
@@ -119,7 +130,7 @@ def test_sparse_blocks_are_canonical(family):
 
 
 @pytest.mark.parametrize(
-    "family", [SparseStack(), SparseSign(), CountSketch(), SRTT(), RowSampling()], ids=repr
+    "family", [SparseStack(), SparseSign(), CountSketch(), SRTT(), RowSampling(), VerySparse()], ids=repr
 )
 def test_no_dense_operator_is_built(family, monkeypatch):
     S = family.operator(50, 2000, rng=0)
@@ -131,6 +142,54 @@ def test_no_dense_operator_is_built(family, monkeypatch):
     S.apply(rng.standard_normal((2000, 3)))
     S.apply(sparse.csr_array(rng.integers(0, 2, (2000, 3)).astype(float)))
     S.T.apply(rng.standard_normal((50, 3)))
+
+
+@pytest.mark.parametrize(("density", "p"), [(None, 9000**-0.5), (0.3, 0.3), (1, 1.0), (np.float32(0.5), 0.5)])
+def test_very_sparse_entries_have_one_size(density, p):
+    """A scale that belongs to another density; zeros in a matrix of density one."""
+    S = VerySparse(density).operator(7, 9000, rng=0)
+    block = S.columns(0, 9000)
+    np.testing.assert_allclose(np.abs(block.data), (7 * p) ** -0.5, rtol=1e-15)
+    assert S.isometry_scale == pytest.approx((7 * p) ** -0.5)
+    assert p < 1 or block.nnz == 7 * 9000
+
+
+def test_very_sparse_columns_do_not_depend_on_what_is_asked_for(drawn):
+    """Entries that are numbered from the first column asked for; blocks drawn that are not needed."""
+    S = VerySparse(0.01).operator(20, 10_000, rng=0)
+    whole = S.toarray()
+    drawn.clear()
+    assert np.array_equal(S.columns(4096, 4100).toarray(), whole[:, 4096:4100])
+    assert drawn == [("very_sparse", 0, 1)]
+    for lo, hi in ((0, 1), (4095, 4097), (4000, 9000), (9999, 10_000), (5000, 5000)):
+        assert np.array_equal(S.columns(lo, hi).toarray(), whole[:, lo:hi])
+        assert np.array_equal(S.rows(3, 11).toarray(), whole[3:11])
+
+
+@pytest.mark.parametrize("density", [1e-9, 1e-15])
+def test_a_tiny_density(density):
+    """Gaps whose sum overflows, or time and memory for entries that are not there."""
+    S = VerySparse(density).operator(50, 10**6, rng=0)
+    assert S.rows(0, 50).nnz <= 5  # of 0.05 on average
+    assert S.apply(np.ones((10**6, 1))).shape == (50, 1)
+
+
+@pytest.mark.parametrize(
+    ("density", "error", "words"),
+    [
+        (0, ValueError, r"density must be in \(0, 1\], a probability, got 0"),
+        (-0.1, ValueError, r"density must be in \(0, 1\], a probability, got -0.1"),
+        (1.5, ValueError, r"density must be in \(0, 1\], a probability, got 1.5"),
+        (np.nan, ValueError, r"density must be in \(0, 1\], a probability, got nan"),
+        (True, TypeError, "density must be a float .* or None, got True"),
+        ("auto", TypeError, "density must be a float .* or None, got 'auto'"),
+        ([0.1], TypeError, "density must be a float .* or None"),
+    ],
+)
+def test_bad_density(density, error, words):
+    """A probability that is none, found when the entries are drawn, or never."""
+    with pytest.raises(error, match=words):
+        VerySparse(density).operator(2, 4, rng=0)
 
 
 # -- fast transforms ----------------------------------------------------------------------------

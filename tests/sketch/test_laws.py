@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklr._backend import RowChunks, as_operand, centered
-from sklr.sketch import SRTT, RowSampling, SparseSign, SparseStack, available_sketches, make_sketch
+from sklr.sketch import (
+    SRTT,
+    RowSampling,
+    SparseSign,
+    SparseStack,
+    VerySparse,
+    available_sketches,
+    make_sketch,
+)
 from sklr.testing import check_sketch_operator
 
 # Families join by the registry; these are forms that their defaults do not reach.
@@ -20,6 +28,8 @@ VARIANTS = [
     SparseSign(n_nonzeros=100),
     SRTT(transform="hadamard"),
     RowSampling(replace=False),
+    VerySparse(density=0.5),
+    VerySparse(density=1.0),
 ]
 DISTRIBUTIONS = [make_sketch(name) for name in available_sketches()] + VARIANTS
 

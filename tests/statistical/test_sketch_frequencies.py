@@ -10,9 +10,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from sklr._backend import Stream
-from sklr.sketch import SRTT, Rademacher, RowSampling, SparseSign, SparseStack
+from sklr.sketch import SRTT, Rademacher, RowSampling, SparseSign, SparseStack, VerySparse
 from sklr.sketch._sampling import inclusion_probabilities, pivotal_sample
 
 FAILURE = 1e-6
@@ -101,6 +102,52 @@ def test_sparse_sign_draws_uniform_subsets(d, n_nonzeros, seed):
     assert sum(counts) == n
     assert frequencies_fit(counts, n, 1 / len(subsets))
     assert frequencies_fit((S > 0).sum(axis=1), n, n_nonzeros / d / 2)
+
+
+@pytest.mark.parametrize("density", [0.02, 0.4, 1.0])
+def test_very_sparse_entries_are_independent(density, seed):
+    """Gaps that are off by one, signs that are not fair, entries that depend on their neighbours."""
+    d, n = 6, 20_000
+    S = np.sign(VerySparse(density).operator(d, n, rng=seed).toarray())
+    assert frequencies_fit((S > 0).sum(axis=1), n, density / 2)
+    assert frequencies_fit((S < 0).sum(axis=1), n, density / 2)
+    assert frequencies_fit(np.count_nonzero(S), d * n, density)
+    per_column = np.bincount(np.count_nonzero(S, axis=0), minlength=d + 1)
+    assert frequencies_fit(per_column, n, stats.binom.pmf(np.arange(d + 1), d, density))
+    for first, second in ((S[:-1], S[1:]), (S[:, :-1:2], S[:, 1::2]), (S[-1:, :-1:2], S[:1, 1::2])):
+        for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            counts = ((first == a) & (second == b)).sum(axis=1)
+            assert frequencies_fit(counts, first.shape[1], density**2 / 4)
+
+
+@pytest.mark.parametrize("density", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("support", [1, 16], ids=["coherent", "spread"])
+def test_very_sparse_lengths_have_their_law(support, density, seed):
+    """A variance of ||S x||^2 other than the documented one, for x with equal entries in `support` places.
+
+    ``d p k ||S x||^2``, k the support, is a sum of d squares of walks of k steps: -1, 0 or 1. Columns are
+    independent, so that k after k of them are as many draws.
+    """
+    d, m = 2, 5000
+    walk = np.ones(1)
+    for _ in range(support):
+        walk = np.convolve(walk, [density / 2, 1 - density, density / 2])
+    square = np.bincount(np.arange(-support, support + 1) ** 2, weights=walk)
+    law = np.convolve(square, square)
+    values = np.arange(len(law)) / (d * density * support)
+    assert values @ law == pytest.approx(1)
+    variance = (2 + (1 / density - 3) / support) / d
+    assert (values - 1) ** 2 @ law == pytest.approx(variance)
+    S = VerySparse(density).operator(d, m * support, rng=seed)
+    lengths = (S.toarray().reshape(d, m, support).sum(axis=2) ** 2).sum(axis=0) / support
+    counts = np.bincount(np.rint(lengths * d * density * support).astype(int), minlength=len(law))
+    assert frequencies_fit(counts, m, law)
+    # Bernstein again: squares of deviations have at most this size and this second moment.
+    squares, third = (values[law > 0] - 1) ** 2, math.log(2 / FAILURE) / 3
+    allowed = squares.max() * third + math.sqrt(
+        (squares.max() * third) ** 2 + 6 * m * third * (squares**2 @ law[law > 0])
+    )
+    assert abs(np.sum((lengths - 1) ** 2) - m * variance) <= allowed + 1e-12 * m
 
 
 def test_signs_are_even_and_independent(seed):

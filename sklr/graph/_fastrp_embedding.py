@@ -1,15 +1,18 @@
 """FastRP: embeddings of nodes by a few powers of the transition matrix times random vectors."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklr._backend import as_operand
 from sklr.linalg import propagate, transition_matrix
-from sklr.linalg.propagation import check_step_weights, whiten
+from sklr.linalg._factor import whiten
+from sklr.linalg.propagation import check_step_weights
 
-from ._propagation import STRENGTH, PropagationEmbedding
+from ._propagation import PropagationEmbedding
 
 # What `weights=None` means, plain and orthogonalised after each step.
 _PLAIN_WEIGHTS, _N_ORTHOGONAL_STEPS = (0.0,) * 6 + (1.0, 2.0), 10
@@ -71,7 +74,8 @@ class FastRPEmbedding(PropagationEmbedding):
     Attributes
     ----------
     embedding_ : ndarray of shape (n_nodes, n_components)
-        E, of the nodes in the rows of X; float32 where X is. A node without edges has a row of zeros.
+        E, of the nodes in the rows of X; float32 where X is. A node without outgoing edges has a row of
+        zeros.
     column_embedding_ : ndarray of shape (n_columns, n_components)
         Of the nodes in the columns, in the same space: with "random_walk" the mean of the embeddings of
         their rows. Only with ``bipartite=True``.
@@ -84,7 +88,7 @@ class FastRPEmbedding(PropagationEmbedding):
     subspace_change_ : float or None
         With ``orthogonalize="each"`` the root of the mean squared sine of the angles between the spans of the
         last two steps. Near 0 all directions have converged; directions of eigenvalues that are close to each
-        other, as in the bulk of a random graph, never do, and need not. None otherwise.
+        other, as in the bulk of a random graph, never do, and need not. None otherwise, and for one step.
     n_features_in_ : int
         Columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -102,8 +106,9 @@ class FastRPEmbedding(PropagationEmbedding):
     Warns
     -----
     UserWarning
-        Columns of an orthogonal or whitened embedding depend on each other, and some are zero: the graph has
-        fewer directions than `n_components`. X looks like distances: see `edge_weights_from_distances`.
+        Columns of an orthogonal or whitened embedding are zero: the graph, the start or, after many steps,
+        the dtype has fewer directions than `n_components`. X looks like distances: see
+        `edge_weights_from_distances`.
 
     See Also
     --------
@@ -114,10 +119,11 @@ class FastRPEmbedding(PropagationEmbedding):
     Notes
     -----
     *Cost.* ``2 q nnz n_components`` flops in q passes over X, of which the first costs little for sparse S.
-    Memory for two arrays of n_nodes x n_components, that of the embedding and of M, beside X; whitened or
-    orthogonalised up to three more while it works, and ``8 n_nodes n_components^2`` flops, with "each" 6 in
-    each step. The graph is never made dense. A million nodes with 10 million edges in 128 columns of float32
-    take 13 s and 1.3 GB plain on two cores, 22 s and 2.9 GB whitened.
+    Memory for two arrays of n_nodes x n_components, that of the embedding and of M, beside X and T; whitened
+    or orthogonalised up to six, with "each" and several weights eight, while it works, and
+    ``8 n_nodes n_components^2`` flops, with "each" 6 in each step. The graph is never made dense. A million
+    nodes with 10 million edges in 128 columns of float32 take 13 s and 1.3 GB plain on two cores, 22 s and
+    2.9 GB whitened.
 
     E does not change with the unit of the weights of edges. Loops are edges. A directed graph is read along
     its edges: T averages over the nodes that a node points to; pass X.T, or X + X.T, for the other way or
@@ -169,11 +175,12 @@ class FastRPEmbedding(PropagationEmbedding):
     _parameter_constraints: dict = {
         **PropagationEmbedding._parameter_constraints,
         "weights": "no_validation",  # by `check_step_weights`
-        "normalization_strength": STRENGTH,
+        "normalization_strength": [Interval(Real, None, None, closed="neither")],
         "orthogonalize": [StrOptions({"none", "last", "each"})],
         "whiten": ["boolean"],
         "bipartite": ["boolean"],
     }
+    _REMEDY = ', fewer steps or orthogonalize="each"'
 
     def __init__(
         self,
@@ -224,10 +231,13 @@ class FastRPEmbedding(PropagationEmbedding):
             back = as_operand(transition_matrix(sparse.csr_array(A.T), self.transition), name="X")
         linked = np.diff(A.indptr) > 0
         shares = None
-        if self.whiten and self.transition == "random_walk":
+        # Where all nodes that are pointed to have edges.
+        has_constant_vector = self.bipartite or linked[self.column_degrees_ > 0].all()
+        if self.whiten and self.transition == "random_walk" and has_constant_vector:
             # T has the constant vector as an eigenvector, which centring would leave as a direction of
             # rounding errors. It is taken from T, as T 1 = 1 and (T - 1 s^T) 1 = 0 with shares s of columns.
-            shares = self.column_degrees_ / self.column_degrees_.sum()
+            shares = self.column_degrees_ / self.column_degrees_.max()
+            shares /= shares.sum()
             T = T.shifted(linked.astype(A.dtype), shares)
         orthogonalize = self.orthogonalize
         if self.whiten and orthogonalize != "each":  # the span is all that matters, and that it is kept
@@ -247,5 +257,6 @@ class FastRPEmbedding(PropagationEmbedding):
                 mean += as_operand(M).rmatmat(shares[:, None], n_threads=self.n_threads)[:, 0]
             self.offset_ = mean
         self.embedding_, self.projection_ = E, M
+        vars(self).pop("column_embedding_", None)  # of a former fit
         if self.bipartite:
             self.column_embedding_ = back.matmat(E, n_threads=self.n_threads)

@@ -1,7 +1,7 @@
 """What embeddings by propagation share: the start, the step, rows of new nodes."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +13,7 @@ from sklr._backend import as_operand, as_stream
 from sklr.base import draw_seed, level_of_caller, unchanged_on_error
 from sklr.linalg import random_start, transition_matrix
 from sklr.linalg._graph import weighted_degrees
-from sklr.linalg.propagation import TRANSITIONS
+from sklr.linalg.transitions import TRANSITIONS
 from sklr.sketch import Distribution, make_sketch
 
 from ._validation import validate_adjacency
@@ -31,6 +31,7 @@ class PropagationEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         "random_state": ["random_state"],
     }
     _is_bipartite = False
+    _REMEDY = ""  # the end of the advice where columns are zero
 
     def fit(self, X, y=None, *, node_features=None):
         """Embed the nodes of a graph.
@@ -142,13 +143,12 @@ class PropagationEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         rank = int(np.count_nonzero(E.any(axis=0)))
         if rank < n_columns:
             warnings.warn(
-                f"The graph has fewer directions than the embedding has columns: {n_columns - rank} of the "
-                f"{n_columns} columns are zero. Use a smaller n_components{self._REMEDY}.",
+                f"{n_columns - rank} of the {n_columns} columns of the embedding are zero: no more "
+                f"directions are left, of the graph, or of its powers above rounding in {E.dtype}. "
+                f"Use a smaller n_components{self._REMEDY}.",
                 UserWarning,
                 stacklevel=level_of_caller(),
             )
-
-    _REMEDY = ""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -170,14 +170,12 @@ def _scale(degrees, strength):
     linked = degrees > 0
     scale = linked.astype(np.float64)
     if strength:
+        relative = degrees[linked] / degrees.max()  # whose sum does not overflow
         with np.errstate(over="ignore"):
-            scale[linked] = (degrees[linked] / degrees[linked].mean()) ** strength
+            scale[linked] = (relative / relative.mean()) ** strength
     if not scale.max() < np.finfo(np.float32).max:
         raise ValueError(
             f"normalization_strength={strength} makes powers of the degrees above the range of float32. Use "
             "one nearer to zero."
         )
     return scale
-
-
-STRENGTH = [Interval(Real, None, None, closed="neither")]

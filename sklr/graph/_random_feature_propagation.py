@@ -53,7 +53,7 @@ class RandomFeaturePropagation(PropagationEmbedding):
     ----------
     embedding_ : ndarray of shape (n_nodes, n_components * n_kept)
         The steps that are kept, the earliest first. Orthogonal columns have mean square 1 over the nodes with
-        edges. A node without edges has a row of zeros.
+        edges. A node without outgoing edges has a row of zeros.
     projection_ : ndarray of shape (n_nodes, n_components * n_kept)
         M, with ``embedding_ = T M``.
     offset_ : ndarray of shape (n_components * n_kept,)
@@ -87,7 +87,8 @@ class RandomFeaturePropagation(PropagationEmbedding):
     Notes
     -----
     *Cost.* ``2 q d nnz`` flops in q passes over A, and ``6 n d^2`` for each orthogonalised step ("all":
-    ``8 n d`` more for each column before it). Memory for twice what is kept, with "all" for twice all steps.
+    ``8 n d`` more for each column before it). Memory for twice what is kept and a few arrays of n d; "all"
+    takes four times all steps while it works.
 
     The start itself is not part of the embedding: a new node has none. Put given features beside the
     embedding by a `sklearn.pipeline.FeatureUnion`, or by hand.
@@ -162,6 +163,8 @@ class RandomFeaturePropagation(PropagationEmbedding):
         return self.n_components * self._n_kept
 
     def _embed(self, A, node_features):
+        if isinstance(self.keep, bool):
+            raise TypeError(f"keep must be 'all', 'last' or an int, got {self.keep}.")
         if self._n_kept > self.n_steps:
             raise ValueError(
                 f"keep={self.keep} is above n_steps={self.n_steps}: there are not so many steps."

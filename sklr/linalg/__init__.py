@@ -22,7 +22,7 @@ from .operand import RowChunks, as_operand, centered, row_weighted, scaled
 from .orthogonalize import orthonormalize
 from .pivoting import pivoted_columns
 from .plan import LowRankPlan, plan_low_rank
-from .propagation import Propagation, propagate, propagation_steps, random_start, transition_matrix
+from .propagation import Propagation, propagate, propagation_steps, random_start
 from .random_pivoting import randomly_pivoted_columns
 from .random_walks import graph_random_features
 from .rangefinder import find_range
@@ -36,6 +36,7 @@ from .single_pass import single_pass_svd
 from .streaming import FrequentDirections, RunningGram, UpdatedRows
 from .subspace import subspace_svd
 from .svd import truncated_svd
+from .transitions import transition_matrix
 from .two_sided import TwoSidedApproximation, two_sided_approximation
 from .updating import UpdatableSVD
 from .vertices import SimplexVertices, successive_projection

@@ -5,18 +5,19 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 
 from sklr._backend import as_operand, as_stream, compute_dtype, ordered, session
 
 from ._checks import check_count
-from ._graph import as_adjacency, weighted_degrees
+from ._factor import ROUNDING, orthonormal_factor, padded
 from .orthogonalize import orthonormalize, with_safe_squares
 
-TRANSITIONS = ("random_walk", "symmetric")
 ORTHOGONALIZATIONS = ("none", "projection", "last", "each")
-# Rounding errors of a product are at most so many eps of the norms of its factors.
-_ROUNDING = 32
+# A start with a larger share of entries is multiplied faster as an array.
+_SPARSE_START = 0.1
+# Weights whose products with numbers of moderate size are numbers of the dtype.
+_LARGEST_WEIGHT = {"float32": 1e20, "float64": 1e150}
 # Rows of a dense start that one task draws.
 _START_ROWS = 8192
 
@@ -38,85 +39,6 @@ class Propagation(NamedTuple):
     embedding: np.ndarray
     projection: np.ndarray
     change: float | None
-
-
-def transition_matrix(A, transition="random_walk", *, column_degrees=None):
-    """The matrix that one step along the edges of a graph multiplies by.
-
-    With D the diagonal of the sums of rows of A and C that of its columns,
-
-        T = D^(-1) A              "random_walk": (T Z)[i] is the mean of Z over the neighbours of i
-        T = D^(-1/2) A C^(-1/2)   "symmetric"
-
-    where rows and columns whose sum is zero stay zero.
-
-    Parameters
-    ----------
-    A : {array-like, sparse matrix} of shape (m, n)
-        Weights of edges, from the nodes of rows to those of columns, not negative. The graph may be directed,
-        and bipartite, so that m and n differ.
-    transition : {"random_walk", "symmetric"}, default="random_walk"
-        Which.
-    column_degrees : ndarray of shape (n,), default=None
-        The diagonal of C, where it is not to be taken from A: for new rows of a graph. Only with "symmetric".
-
-    Returns
-    -------
-    T : csr_array of shape (m, n)
-        float32 where A is, float64 otherwise.
-
-    Raises
-    ------
-    ValueError
-        If A has negative weights, NaN or infinity, or weights whose sum overflows; if `transition` is another
-        one, or `column_degrees` has another shape.
-
-    See Also
-    --------
-    propagate : Multiplies by its powers.
-
-    Notes
-    -----
-    A sweep over the entries, in float64 whatever the dtype: T does not change with the unit of the weights.
-    Memory for an array of nnz entries of the dtype, and a few of float64 for a while.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklr.linalg import transition_matrix
-    >>> A = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    >>> transition_matrix(A).toarray()
-    array([[0.  , 0.25, 0.75],
-           [1.  , 0.  , 0.  ],
-           [0.  , 0.  , 0.  ]])
-    """
-    if transition not in TRANSITIONS:
-        raise ValueError(f"transition must be one of {TRANSITIONS}, got {transition!r}.")
-    if column_degrees is not None and transition != "symmetric":
-        raise ValueError(f"column_degrees have no part in transition={transition!r}: leave them at None.")
-    A = as_adjacency(A, square=False)
-    row_degrees = weighted_degrees(A)
-    # Division, not multiplication by a reciprocal, which overflows where degrees are tiny.
-    if transition == "random_walk":
-        data = A.data / np.repeat(row_degrees, np.diff(A.indptr))
-    else:
-        if column_degrees is None:
-            column_degrees = weighted_degrees(A, axis=0)
-        column_degrees = np.asarray(column_degrees, dtype=np.float64)
-        if column_degrees.shape != (A.shape[1],):
-            raise ValueError(
-                f"column_degrees must have shape ({A.shape[1]},), one for each column of A, got "
-                f"{column_degrees.shape}."
-            )
-        if not (np.isfinite(column_degrees).all() and column_degrees.min() >= 0):
-            raise ValueError("column_degrees must be sums of weights, which are finite and not negative.")
-        # A column that had no edge has no degree: edges to it count nothing.
-        roots = np.sqrt(np.where(column_degrees > 0, column_degrees, np.inf))
-        data = A.data / np.repeat(np.sqrt(row_degrees), np.diff(A.indptr))
-        data /= roots[A.indices]
-    T = sparse.csr_array((data.astype(A.dtype, copy=False), A.indices, A.indptr), shape=A.shape)
-    T.has_canonical_format = True  # as A has; SciPy would look at every entry to know
-    return T
 
 
 def random_start(sketch, n_nodes, n_vectors, rng, dtype=np.float64, n_threads=None):
@@ -252,7 +174,7 @@ def propagate(T, Z, weights, *, back=None, orthogonalize="none", n_threads=None)
             return _sum_of_orthogonal_steps(T, back, Z, weights)
         M, spare = _horner(T, back, Z, weights)
         if orthogonalize != "none":
-            M = _padded(orthonormalize(M), M.shape[1])
+            M = padded(orthonormalize(M), M.shape[1])
         E = T.matmat(M, out=spare)
         if orthogonalize == "last":
             E, X, *_ = orthonormal_factor(E, floor=_rounding_lengths(T, M))
@@ -313,8 +235,10 @@ def propagation_steps(T, Z, n_steps, *, orthogonalize="each", n_threads=None):
     n_steps = check_count("n_steps", n_steps, 1)
     T, _, Z = _check_shapes(T, None, Z)
 
+    n_krylov = n_steps if orthogonalize == "all" else 0
+
     def steps():
-        stepper = _powers(T, Z) if orthogonalize == "none" else _orthogonal_steps(T, None, Z, orthogonalize)
+        stepper = _powers(T, Z) if orthogonalize == "none" else _orthogonal_steps(T, None, Z, n_krylov)
         while True:
             with session(n_threads):  # the caller is not inside of it
                 step = next(stepper)
@@ -344,110 +268,13 @@ def check_step_weights(weights):
 
 
 def _in_dtype(weights, dtype):
-    with np.errstate(over="ignore", under="ignore"):
-        found = weights.astype(dtype)
-    if not np.isfinite(found).all() or not found.any():
-        raise ValueError(f"weights leave the range of {dtype}, got {weights}. Divide them by the largest.")
-    return np.trim_zeros(found, "b")
-
-
-class _Factor(NamedTuple):
-    """What `orthonormal_factor` returns.
-
-    Attributes
-    ----------
-    Q : ndarray of shape (n, l)
-        Orthonormal columns, those at the end zero where columns of Y depend on each other or on K.
-    X : ndarray of shape (l, l)
-    W : ndarray of shape (q, l) or None
-        ``Q = (Y - K W) X``.
-    error : float
-        A bound of the length of a column of ``(Y - K' W) X - Q`` for a K' whose columns are off by `error`.
-    """
-
-    Q: np.ndarray
-    X: np.ndarray
-    W: np.ndarray | None
-    error: float
-
-
-def orthonormal_factor(Y, against=None, floor=None, error=0.0):
-    """Orthonormal columns ``Q = (Y - K W) X`` with the span of Y beyond that of K, `against`.
-
-    Columns of Y no longer than `floor`, one number for each, are rounding errors, and left out. So are
-    directions of which so little is left that `error`, that of the columns of K, would grow above the root of
-    the rounding unit: they would have too few digits for ``T M`` to be the same again.
-    """
-    n_columns, dtype = Y.shape[1], Y.dtype
-    if against is not None and against.shape[1] == 0:
-        against = None
-    Y, exponent = with_safe_squares(Y)
-    lengths = np.sqrt(as_operand(Y, name="panel").column_squared_norms())
-    if floor is not None:
-        lengths[lengths <= np.ldexp(floor, -exponent)] = 0
-    reciprocals = np.divide(1, lengths, out=np.zeros(n_columns), where=lengths > 0)
-    Q = orthonormalize(Y, against=against)
-    W = None if against is None else as_operand(against, name="basis").rmatmat(Y)
-    X = np.zeros((n_columns, n_columns))
-    if Q.shape[1]:
-        basis = as_operand(Q, name="basis")
-        U, s, Vt = linalg.svd(basis.rmatmat(Y) * reciprocals, full_matrices=False)
-        eps = float(np.finfo(dtype).eps)
-        errors = eps / np.maximum(s, eps)
-        directions = reciprocals[:, None] * (Vt.T / np.maximum(s, eps))
-        if W is not None:
-            errors += error * np.linalg.norm(W @ directions, axis=0)
-        kept = errors < np.sqrt(eps)
-        directions, U, error = directions[:, kept], U[:, kept], max(error, errors[kept].max(initial=0))
-        rank = directions.shape[1]
-        if rank < Q.shape[1]:
-            Q = basis.matmat(U) if rank else Q[:, :0]
-            X[:, :rank] = directions
-        else:
-            X[:, :rank] = directions @ U.T
-    X = np.ldexp(X, -exponent[:, None])
-    W = None if W is None else np.ldexp(W, exponent)
-    return _Factor(_padded(Q, n_columns), X.astype(dtype), W, error)
-
-
-def whiten(E, M, rows, n_threads=None):
-    """Centre, scale and decorrelate an embedding E = T M over some of its rows, which it is written to.
-
-    Parameters
-    ----------
-    E : ndarray of shape (m, l)
-        It is changed; rows that are not among `rows` are zero.
-    M : ndarray of shape (n, l)
-        The projection.
-    rows : ndarray of bool, of shape (m,)
-        Which rows have an embedding.
-    n_threads : int, default=None
-        At most so many threads; None means what this process may use.
-
-    Returns
-    -------
-    E : ndarray of shape (m, l)
-        Mean 0 and covariance I over `rows`, zero elsewhere; columns at the end are zero where directions
-        depend on each other.
-    M : ndarray of shape (n, l)
-        The projection, of which ``E = T M - mean`` in `rows`.
-    mean : ndarray of shape (l,)
-    """
-    with session(n_threads):
-        panel, n_rows = as_operand(E), np.count_nonzero(rows)
-        mean = panel.column_means() * (len(E) / n_rows)
-        floor = _ROUNDING * np.finfo(E.dtype).eps * np.sqrt(panel.column_squared_norms())
-        np.subtract(E, mean.astype(E.dtype), out=E, where=rows[:, None])
-        E, X, *_ = orthonormal_factor(E, floor=floor)
-        scale = E.dtype.type(np.sqrt(n_rows))
-        X *= scale
-        E *= scale
-        return E, as_operand(M).matmat(X), (mean @ X).astype(E.dtype)
-
-
-def _padded(Q, n_columns):
-    missing = n_columns - Q.shape[1]
-    return np.hstack([Q, np.zeros((len(Q), missing), dtype=Q.dtype)]) if missing else Q
+    bound, largest = _LARGEST_WEIGHT[dtype.name], np.abs(weights).max()
+    if not 1 / bound < largest < bound:
+        raise ValueError(
+            f"weights must be between {1 / bound:g} and {bound:g} in size for a graph in {dtype}, got "
+            f"{largest:g}. Divide them by the largest."
+        )
+    return np.trim_zeros(weights.astype(dtype), "b")
 
 
 def _check_shapes(T, back, Z):
@@ -470,6 +297,8 @@ def _check_shapes(T, back, Z):
             Z = Z.copy()
             Z.sum_duplicates()
         _check_finite(Z.data)
+        if Z.nnz > _SPARSE_START * Z.shape[0] * Z.shape[1]:
+            Z = Z.toarray()
     else:
         Z = Z.astype(T.dtype, copy=False)
         _check_finite(Z)
@@ -530,18 +359,21 @@ class _Step(NamedTuple):
         return as_operand(U).matmat(self.X)
 
 
-def _orthogonal_steps(T, back, Z, orthogonalize):
-    """`_Step` after `_Step`."""
-    U, K, M_K, error = _with_columns_near_one(Z), None, None, 0.0
+def _orthogonal_steps(T, back, Z, n_krylov=0):
+    """`_Step` after `_Step`; the first `n_krylov` ones are orthogonal to those before."""
+    U, error, n_done = _with_columns_near_one(Z), 0.0, 0
+    basis = np.empty((T.shape[0], n_krylov * Z.shape[1]), dtype=T.dtype)
+    projections = np.empty_like(basis)
     while True:
+        K = basis[:, :n_done] if n_done else None
         Y = T.matmat(U)
         Q, X, W, error = orthonormal_factor(Y, K, _rounding_lengths(T, U), error)
-        step = _Step(Q, U, X, W, M_K)
+        step = _Step(Q, U, X, W, projections[:, :n_done] if n_done else None)
         yield step
-        if orthogonalize == "all":
-            M = step.projection()
-            K = Q if K is None else np.hstack([K, Q])
-            M_K = M if M_K is None else np.hstack([M_K, M])
+        if n_krylov:
+            new = slice(n_done, n_done + Q.shape[1])
+            basis[:, new], projections[:, new] = Q, step.projection()
+            n_done = new.stop
         else:
             Q = _refilled(Q, int(np.count_nonzero(X.any(axis=0))), T)
         U = Q if back is None else back.matmat(Q)
@@ -549,7 +381,7 @@ def _orthogonal_steps(T, back, Z, orthogonalize):
 
 def _rounding_lengths(T, U):
     """The lengths that columns of T U may have from rounding alone, where they should vanish."""
-    norm = max(T.rounding_norm(), _ROUNDING * np.finfo(T.dtype).eps * np.sqrt(T.squared_norm()))
+    norm = max(T.rounding_norm(), ROUNDING * np.finfo(T.dtype).eps * np.sqrt(T.squared_norm()))
     return norm * np.sqrt(as_operand(U, name="panel").column_squared_norms())
 
 
@@ -577,7 +409,7 @@ def _refilled(Q, rank, T):
 
 def _sum_of_orthogonal_steps(T, back, Z, weights):
     E = M = before = None
-    for weight, step in zip(weights, _orthogonal_steps(T, back, Z, "each"), strict=False):
+    for weight, step in zip(weights, _orthogonal_steps(T, back, Z), strict=False):
         change = None if before is None else _change(before, step.Q)
         before = step.Q
         if weight:

@@ -9,6 +9,8 @@ from scipy import sparse
 
 from ._base import Distribution, SketchOperator, _check_size
 
+# Entries that a column of `VerySparse` has at least, on average.
+_COLUMN_MEAN = 4
 # Columns are drawn in blocks of so many. Fixed for ever: another number is another operator.
 _BLOCK_COLUMNS = 4096
 # Up to so many rows a block of columns may keep a table of the rows taken (64 MiB then).
@@ -358,7 +360,8 @@ class _VerySparseOperator(SketchOperator):
     @cached_property
     def _density(self):
         density = self.distribution.density
-        return 1 / math.sqrt(self.shape[1]) if density is None else float(density)
+        d, n = self.shape
+        return max(1 / math.sqrt(n), min(_COLUMN_MEAN / d, 1.0)) if density is None else float(density)
 
     @property
     def isometry_scale(self):
@@ -398,7 +401,7 @@ class _VerySparseOperator(SketchOperator):
 
 
 class VerySparse(Distribution):
-    """Independent entries, of which a share of about ``1 / sqrt(n)`` are random signs and the others zero.
+    """Independent entries, of which a small share are random signs and the others zero.
 
     Each of the d n entries of S is ``+1 / sqrt(d p)`` or ``-1 / sqrt(d p)``, with probability p / 2 each, and
     zero otherwise; p is the density. For vectors whose length is spread over many entries ``S x`` is close to
@@ -408,7 +411,8 @@ class VerySparse(Distribution):
     Parameters
     ----------
     density : float, default=None
-        The probability p of an entry that is not zero, in (0, 1]. None means ``1 / sqrt(n)``.
+        The probability p of an entry that is not zero, in (0, 1]. None means ``1 / sqrt(n)``, as published,
+        or ``4 / d`` where that is more: then about 2 % of the columns are empty, and not nearly all of them.
 
     Raises
     ------
@@ -428,9 +432,8 @@ class VerySparse(Distribution):
     bytes per column. One pass over the data.
 
     *When not to use it.* On coherent data: a column is empty with probability ``(1 - p)^d``, and what depends
-    on its row of the data alone is lost. With the default density that is most columns where n is much above
-    d squared. It is the start of `sklr.graph.FastRPEmbedding`, where a step along the edges spreads every
-    entry over the neighbours first.
+    on its row of the data alone is lost. It is the start of `sklr.graph.FastRPEmbedding`, where a step along
+    the edges spreads every entry over the neighbours first.
 
     Operators do not extend.
 
@@ -441,8 +444,8 @@ class VerySparse(Distribution):
     Examples
     --------
     >>> from sklr.sketch import VerySparse
-    >>> S = VerySparse().operator(100, 10_000, rng=0)
-    >>> f"{S.rows(0, 100).nnz / (100 * 10_000):.3f}"
+    >>> S = VerySparse().operator(1000, 10_000, rng=0)
+    >>> f"{S.rows(0, 1000).nnz / (1000 * 10_000):.3f}"
     '0.010'
     """
 

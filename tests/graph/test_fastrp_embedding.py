@@ -34,7 +34,7 @@ every_mode = pytest.mark.parametrize("mode", MODES, ids=str)
 both_transitions = pytest.mark.parametrize("transition", ["random_walk", "symmetric"])
 
 
-@pytest.mark.filterwarnings("ignore:The graph has fewer directions")
+@pytest.mark.filterwarnings("ignore:.*columns of the embedding are zero")
 @parametrize_with_checks(
     [
         FastRPEmbedding(),
@@ -143,7 +143,7 @@ def test_products_are_unbiased(sketch):
     assert np.all(np.abs(total / n_fits - P @ P.T) <= bound + 1e-15)
 
 
-@pytest.mark.filterwarnings("ignore:The graph has fewer directions")
+@pytest.mark.filterwarnings("ignore:.*columns of the embedding are zero")
 @both_transitions
 @pytest.mark.parametrize("whiten", [False, True])
 def test_each_is_simultaneous_iteration(transition, whiten):
@@ -209,6 +209,20 @@ def test_whitened(orthogonalize, transition, dtype):
     if orthogonalize != "each":
         raw = plain(A, F, (1, 2, 1), transition)
         assert sines(E[linked], (raw - raw[linked].mean(axis=0))[linked]) < 50 * tolerance
+
+
+@pytest.mark.parametrize("orthogonalize", ["none", "last", "each"])
+def test_whitened_with_sinks(orthogonalize):
+    """A constant vector that is taken from a transition matrix that does not keep it."""
+    A = random_graph(directed=True, density=0.1)
+    A[::3] = 0  # nodes that are pointed to, and point nowhere
+    F = features(60)
+    same = {"weights": (0, 0, 0, 1), "orthogonalize": orthogonalize}
+    E = FastRPEmbedding(5, **same).fit_transform(A, node_features=F)
+    raw = plain(A, F, (0, 0, 0, 1))
+    linked = A.sum(axis=1) > 0
+    assert not E[~linked].any()
+    assert sines(E[linked], (raw - raw[linked].mean(axis=0))[linked]) < 1e-9
 
 
 def test_published_settings():
@@ -352,6 +366,17 @@ def test_node_features():
     np.testing.assert_allclose(exact.fit_transform(A, node_features=sparse.csr_array(wide)), P, atol=1e-13)
 
 
+def test_node_features_that_are_stored_twice():
+    """An entry of a sparse matrix in two parts, one of which is lost."""
+    A, F = random_graph(), features(60, 3)
+    twice = sparse.csr_array(
+        (np.repeat(F.ravel() / 2, 2), np.tile(np.repeat(np.arange(3), 2), 60), np.arange(0, 361, 6)),
+        shape=F.shape,
+    )
+    model = FastRPEmbedding(3, weights=(1, 1), whiten=False)
+    np.testing.assert_allclose(model.fit_transform(A, node_features=twice), plain(A, F, (1, 1)), rtol=1e-10)
+
+
 @pytest.mark.parametrize(
     "features, message",
     [
@@ -393,6 +418,40 @@ def test_threads_and_containers_change_no_bit(mode, dtype, monkeypatch):
     assert FastRPEmbedding(8, random_state=0, **mode).fit_transform(stored_zero).tobytes() == first[0]
     other = FastRPEmbedding(8, random_state=1, **mode).fit_transform(A)
     assert other.tobytes() != first[0]
+
+
+def test_a_hub_in_float32():
+    """A sum of a million numbers in float32, one by one."""
+    n = 300_001
+    star = sparse.csr_array(
+        (
+            np.ones(2 * (n - 1), dtype=np.float32),
+            np.append(np.arange(1, n), np.zeros(n - 1, dtype=int)),
+            np.append(0, np.arange(n - 1, 2 * n - 1)),
+        ),
+        shape=(n, n),
+    )
+    F = np.random.default_rng(0).random((n, 2))
+    model = FastRPEmbedding(2, weights=1, whiten=False)
+    hub = model.fit_transform(star, node_features=F)[0]
+    np.testing.assert_allclose(hub, F[1:].mean(axis=0), rtol=1e-4)
+    assert model.column_degrees_[0] == n - 1
+
+
+def test_many_small_parts():
+    """Parts of the graph that a sparse start does not reach."""
+    triangles = sparse.kron(sparse.eye_array(3000), np.ones((3, 3)) - np.eye(3)).tocsr()
+    E = FastRPEmbedding(16, whiten=False, random_state=0).fit_transform(triangles)
+    # A node has four entries on average in the start, so that a part of three has none in exp(-12) of all.
+    assert E.any(axis=1).all()
+
+
+def test_another_fit_leaves_nothing_behind():
+    """The columns of a bipartite graph that is no more."""
+    model = FastRPEmbedding(3, bipartite=True).fit(random_graph(30, 20))
+    assert model.column_embedding_.shape == (20, 3)
+    model.set_params(bipartite=False).fit(random_graph())
+    assert not hasattr(model, "column_embedding_")
 
 
 def test_input_is_not_written_to():
@@ -511,7 +570,7 @@ def test_what_transformers_have():
 
 @every_mode
 @both_transitions
-@pytest.mark.filterwarnings("ignore:The graph has fewer directions")
+@pytest.mark.filterwarnings("ignore:.*columns of the embedding are zero")
 @pytest.mark.parametrize(
     "A",
     [
@@ -539,7 +598,7 @@ def test_small_graphs(A, mode, transition):
     assert np.linalg.norm(residual) < 1e-6 * max(1, np.linalg.norm(E))
 
 
-@pytest.mark.filterwarnings("ignore:The graph has fewer directions")
+@pytest.mark.filterwarnings("ignore:.*columns of the embedding are zero")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @every_mode
 def test_features_that_vanish(mode, dtype):
@@ -559,12 +618,10 @@ def test_features_that_vanish(mode, dtype):
 def test_tells_of_dependent_columns():
     """Noise that is scaled up to unit variance, or zeros without a word."""
     A = np.kron(np.eye(3), np.ones((10, 10)))
-    with pytest.warns(
-        UserWarning, match="fewer directions.*3 of the 5 columns are zero.*smaller n_components"
-    ):
+    with pytest.warns(UserWarning, match="3 of the 5 columns.*are zero.*smaller n_components.*fewer steps"):
         E = FastRPEmbedding(5, random_state=0, sketch="gaussian").fit_transform(A)
     assert np.count_nonzero(E.any(axis=0)) == 2
-    with pytest.warns(UserWarning, match="2 of the 5 columns are zero"):
+    with pytest.warns(UserWarning, match="2 of the 5 columns"):
         E = FastRPEmbedding(
             5, orthogonalize="each", whiten=False, random_state=0, sketch="gaussian"
         ).fit_transform(A)
@@ -657,6 +714,11 @@ def test_other_columns_in_transform(columns, error):
         ({"weights": (0.0, 0.0)}, ValueError, "weights are empty or zero"),
         ({"weights": (1.0, np.nan)}, ValueError, "weights must be finite"),
         ({"weights": 0}, ValueError, "weights must be at least 1"),
+        ({"weights": (1e300,)}, ValueError, "weights must be between .* got 1e\\+300"),
+        ({"weights": (0, 1e-300)}, ValueError, "weights must be between .* got 1e-300"),
+        ({"weights": {1, 2}}, TypeError, "weights must be an int or a sequence"),
+        ({"weights": np.array(3)}, TypeError, "weights must be an int or a sequence"),
+        ({"weights": [10**400]}, ValueError, "weights must be finite"),
         ({"weights": 1.5}, TypeError, "weights must be an int or a sequence"),
         ({"weights": "12"}, TypeError, "weights must be an int or a sequence"),
         ({"weights": ["a"]}, TypeError, "weights must be numbers"),

@@ -144,14 +144,24 @@ def test_no_dense_operator_is_built(family, monkeypatch):
     S.T.apply(rng.standard_normal((50, 3)))
 
 
-@pytest.mark.parametrize(("density", "p"), [(None, 9000**-0.5), (0.3, 0.3), (1, 1.0), (np.float32(0.5), 0.5)])
-def test_very_sparse_entries_have_one_size(density, p):
+@pytest.mark.parametrize(
+    ("density", "d", "p"),
+    [
+        (None, 400, 9000**-0.5),
+        (None, 7, 4 / 7),
+        (None, 3, 1),
+        (0.3, 7, 0.3),
+        (1, 7, 1),
+        (np.float32(0.5), 7, 0.5),
+    ],
+)
+def test_very_sparse_entries_have_one_size(density, d, p):
     """A scale that belongs to another density; zeros in a matrix of density one."""
-    S = VerySparse(density).operator(7, 9000, rng=0)
+    S = VerySparse(density).operator(d, 9000, rng=0)
     block = S.columns(0, 9000)
-    np.testing.assert_allclose(np.abs(block.data), (7 * p) ** -0.5, rtol=1e-15)
-    assert S.isometry_scale == pytest.approx((7 * p) ** -0.5)
-    assert p < 1 or block.nnz == 7 * 9000
+    np.testing.assert_allclose(np.abs(block.data), (d * p) ** -0.5, rtol=1e-15)
+    assert S.isometry_scale == pytest.approx((d * p) ** -0.5)
+    assert p < 1 or block.nnz == d * 9000
 
 
 def test_very_sparse_columns_do_not_depend_on_what_is_asked_for(drawn):

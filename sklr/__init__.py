@@ -9,7 +9,17 @@ import importlib
 __version__ = "0.1.0.dev0"  # stands here only; the build reads it from this line
 
 # Public subpackages, and the subpackage of every public estimator. A new one joins by a word or a row.
-_SUBPACKAGES = ("decomposition", "feature_selection", "graph", "linalg", "linear_model", "sketch", "testing")
+_SUBPACKAGES = (
+    "decomposition",
+    "feature_selection",
+    "graph",
+    "inspection",
+    "linalg",
+    "linear_model",
+    "model_selection",
+    "sketch",
+    "testing",
+)
 _ESTIMATORS = {
     "CURDecomposition": "decomposition",
     "CURSelector": "feature_selection",
@@ -22,6 +32,7 @@ _ESTIMATORS = {
     "SketchedRidgeCV": "linear_model",
     "SketchedRidgeClassifier": "linear_model",
     "SketchedRidgeClassifierCV": "linear_model",
+    "SketchSearchCV": "model_selection",
     "SuccessiveProjection": "decomposition",
     "TransductiveEmbedding": "graph",
 }

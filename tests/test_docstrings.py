@@ -14,6 +14,7 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import ERROR_MSGS, validate
 from sklearn.decomposition import TruncatedSVD
+from sklearn.linear_model import RidgeClassifier
 from sklearn.utils import get_tags
 
 import sklr
@@ -191,7 +192,12 @@ def test_named_tuple(path):
 
 def make(cls):
     """An estimator with the arguments that it cannot do without."""
-    needed = {"embedding": TruncatedSVD(), "graph": np.diag(np.arange(1.0, 31.0))}
+    needed = {
+        "embedding": TruncatedSVD(),
+        "graph": np.diag(np.arange(1.0, 31.0)),
+        "estimator": RidgeClassifier(),
+        "param_grid": {"alpha": [1.0]},
+    }
     return cls(**{name: needed[name] for name, p in signature(cls).items() if p.default is p.empty})
 
 

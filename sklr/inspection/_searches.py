@@ -1,0 +1,264 @@
+"""Displays of searches."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._axes import COLORS, GREY, MARKERS, ORANGE, axes
+
+
+class SketchSearchDisplay:
+    """Score of the candidates of a search over one or two parameters, with error bars, and what they cost.
+
+    It is recommended to use `from_estimator`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    results : dict
+        ``cv_results_`` of a search.
+    params : list of str
+        One or two names of parameters; the first one goes along the axis, the second one makes the lines.
+    metric : str, default="score"
+        The name of the score, where there are several.
+    cost : str or None, default="mean_fit_time"
+        The column of `results` that is drawn below; None for no such axes.
+    best_index : int, default=None
+        The candidate to be marked.
+
+    Attributes
+    ----------
+    errorbars_ : list of matplotlib ErrorbarContainer
+        One for each value of the second parameter.
+    cost_lines_ : list of matplotlib Line2D
+        The costs.
+    ax_ : matplotlib Axes or ndarray of two of them
+        Where it was drawn: the scores, and the costs.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    See Also
+    --------
+    sklr.model_selection.simplest_within : Chooses the cheapest candidate within the error bars.
+
+    Notes
+    -----
+    Error bars are standard errors of the means over the folds, ``std / sqrt(n_splits)``. Where parameters
+    that are not shown differ, the best candidate for each place is drawn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklr.decomposition import RandomizedLowRank
+    >>> from sklr.inspection import SketchSearchDisplay
+    >>> from sklr.model_selection import SketchSearchCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = make_pipeline(RandomizedLowRank(random_state=0), RidgeClassifier())
+    >>> search = SketchSearchCV(model, {"randomizedlowrank__n_components": [5, 20, 40]}).fit(X, y)
+    >>> display = SketchSearchDisplay.from_estimator(search)  # doctest: +SKIP
+    """
+
+    def __init__(self, results, params, *, metric="score", cost="mean_fit_time", best_index=None):
+        self.results = results
+        self.params = params
+        self.metric = metric
+        self.cost = cost
+        self.best_index = best_index
+
+    @classmethod
+    def from_estimator(cls, search, *, params=None, metric=None, cost="mean_fit_time", ax=None):
+        """Draw the results of a fitted search.
+
+        Parameters
+        ----------
+        search : SketchSearchCV or GridSearchCV
+            Fitted.
+        params : str or list of str, default=None
+            One or two parameters, the first one along the axis; None for those of the grid that have more
+            than one value, if there are at most two, the one with more values first.
+        metric : str, default=None
+            The name of the score; None for that of the refit, or the only one.
+        cost : str or None, default="mean_fit_time"
+            A column of ``cv_results_``; None for no axes of costs.
+        ax : matplotlib Axes or a pair of them, default=None
+            Where to draw: with costs, two axes. New ones if None.
+
+        Returns
+        -------
+        SketchSearchDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the score or the cost is not among the results, or more than two parameters differ
+            and none are named.
+        """
+        check_is_fitted(search, "cv_results_")
+        results = search.cv_results_
+        if params is None:
+            params = [
+                key[6:] for key in results if key.startswith("param_") and len(_values(results, key[6:])) > 1
+            ]
+            if not 1 <= len(params) <= 2:
+                raise ValueError(
+                    f"The search has {len(params)} parameters that differ, {params}: name one or two."
+                )
+            params.sort(key=lambda name: -len(_values(results, name)))
+        params = [params] if isinstance(params, str) else list(params)
+        if metric is None:
+            metric = search.refit if isinstance(search.refit, str) else "score"
+        best_index = getattr(search, "best_index_", None)
+        return cls(results, params, metric=metric, cost=cost, best_index=best_index).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or a pair of them, default=None
+            Where to draw: with costs, two axes. New ones if None.
+
+        Returns
+        -------
+        SketchSearchDisplay
+            This one.
+        """
+        if len(self.params) not in (1, 2):
+            raise ValueError(f"params must be one or two names, got {self.params}.")
+        means, errors = self._scores()
+        score_ax, cost_ax = self._axes(ax)
+        along, values = self.params[0], _values(self.results, self.params[0])
+        places, labels = _places(values)
+        lines = [None] if len(self.params) == 1 else _values(self.results, self.params[1])
+        self.errorbars_, self.cost_lines_ = [], []
+        for at, line in enumerate(lines):
+            rows = [self._best_row(means, value, line) for value in values]
+            shown = [i for i, row in enumerate(rows) if row is not None]
+            x, of = places[shown], [rows[i] for i in shown]
+            style = {
+                "color": COLORS[at % len(COLORS)],
+                "marker": MARKERS[at % len(MARKERS)],
+                "markersize": 4,
+                "label": None if line is None else f"{self.params[1]} = {_text(line)}",
+            }
+            self.errorbars_.append(score_ax.errorbar(x, means[of], errors[of], capsize=3, **style))
+            if cost_ax is not None:
+                self.cost_lines_ += cost_ax.plot(
+                    x, np.asarray(self.results[self.cost], dtype=float)[of], **style
+                )
+        self._mark_best(score_ax, means, values, places)
+        for single in (score_ax, cost_ax):
+            if single is not None:
+                _scale(single, values, places, labels)
+        score_ax.set_ylabel(f"mean test {self.metric}")
+        score_ax.set_title(f"{len(self.results['params'])} candidates, bars: standard errors")
+        handles, labels = score_ax.get_legend_handles_labels()
+        if handles:
+            order = np.argsort([label == "chosen" for label in labels], kind="stable")
+            score_ax.legend([handles[i] for i in order], [labels[i] for i in order])
+        bottom = score_ax if cost_ax is None else cost_ax
+        bottom.set_xlabel(along)
+        if cost_ax is not None:
+            cost_ax.set_ylabel(_COST_NAMES.get(self.cost, self.cost))
+            cost_ax.set_ylim(bottom=0)
+        self.ax_ = score_ax if cost_ax is None else np.array([score_ax, cost_ax])
+        self.figure_ = score_ax.figure
+        return self
+
+    def _scores(self):
+        key = f"mean_test_{self.metric}"
+        for needed in (key, *(f"param_{name}" for name in self.params), *([self.cost] if self.cost else [])):
+            if needed not in self.results:
+                raise ValueError(
+                    f"There is no column {needed!r} in the results; there are {sorted(self.results)}."
+                )
+        n_splits = sum(
+            name.startswith("split") and name.endswith(f"_test_{self.metric}") for name in self.results
+        )
+        return self.results[key], self.results[f"std_test_{self.metric}"] / np.sqrt(max(n_splits, 1))
+
+    def _axes(self, ax):
+        if ax is None and self.cost is not None:
+            figure = axes(None, type(self).__name__).figure
+            figure.clear()
+            return figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+        if self.cost is None:
+            return axes(ax, type(self).__name__), None
+        pair = np.ravel(ax)
+        if len(pair) != 2:
+            raise ValueError("ax must be a pair of axes, for scores and costs; or pass cost=None.")
+        return pair[0], pair[1]
+
+    def _best_row(self, means, value, line):
+        """The row with the best score at a place; None where there is none with a score."""
+        wanted = dict(zip(self.params, [value] if line is None else [value, line], strict=True))
+        rows = [
+            i
+            for i, parameters in enumerate(self.results["params"])
+            if all(name in parameters and _same(parameters[name], its) for name, its in wanted.items())
+            and np.isfinite(means[i])
+        ]
+        return max(rows, key=lambda i: means[i], default=None)
+
+    def _mark_best(self, ax, means, values, places):
+        if self.best_index is None:
+            return
+        value = self.results["params"][self.best_index].get(self.params[0])
+        at = [i for i, other in enumerate(values) if _same(other, value)]
+        if at and np.isfinite(means[self.best_index]):
+            ax.plot(
+                places[at],
+                means[self.best_index],
+                "o",
+                markersize=12,
+                markerfacecolor="none",
+                markeredgecolor=ORANGE if len(self.params) == 1 else GREY,
+                markeredgewidth=2,
+                label="chosen",
+            )
+
+
+_COST_NAMES = {
+    "mean_fit_time": "fit time, s",
+    "mean_score_time": "score time, s",
+    "mean_stored_numbers": "stored numbers",
+}
+
+
+def _values(results, name):
+    """The distinct values of a parameter: ascending where they are numbers, else as they come."""
+    found = []
+    for parameters in results["params"]:
+        if name in parameters and not any(_same(parameters[name], value) for value in found):
+            found.append(parameters[name])
+    return sorted(found) if all(_is_number(value) for value in found) else found
+
+
+def _is_number(value):
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _same(a, b):
+    return a is b or (type(a) is type(b) and a == b) or (_is_number(a) and _is_number(b) and a == b)
+
+
+def _text(value):
+    return f"{value:g}" if _is_number(value) else str(value)
+
+
+def _places(values):
+    """Where values go along the axis, and the labels of those that are no numbers."""
+    if all(_is_number(value) for value in values):
+        return np.array(values, dtype=float), None
+    return np.arange(len(values), dtype=float), [_text(value) for value in values]
+
+
+def _scale(ax, values, places, labels):
+    """Logarithmic where values grow by factors; names in place of numbers where they are none."""
+    if labels is not None:
+        ax.set_xticks(places, labels)
+    elif len(places) > 2 and places[0] > 0:
+        gaps = np.diff(places)
+        if gaps.max() > 5 * gaps.min():
+            ax.set_xscale("log")

@@ -1,0 +1,63 @@
+"""`fit_path` and `transform_path` for estimators of scikit-learn whose fits are nested."""
+
+from numbers import Integral
+
+import joblib
+from sklearn.base import clone
+from sklearn.decomposition import PCA, TruncatedSVD
+
+from sklr.base import fit_nested, transform_nested
+
+_BY_COMPONENT = ("components_", "explained_variance_", "explained_variance_ratio_", "singular_values_")
+
+
+def fit_path(estimator, X, y, param_dicts):
+    """Yield a fitted PCA or TruncatedSVD per dictionary; those that differ in the rank only share a fit."""
+    wanted = [clone(estimator).set_params(**parameters) for parameters in param_dicts]
+    keys = []
+    for model in wanted:
+        parameters = model.get_params(deep=False)
+        rank = parameters.pop("n_components")
+        parameters.pop("whiten", None)
+        is_rank = isinstance(rank, Integral) and not isinstance(rank, bool) and rank > 0
+        keys.append(joblib.hash(parameters) if is_rank else None)
+    return fit_nested(
+        wanted,
+        keys,
+        [model.n_components for model in wanted],
+        fit=lambda model: clone(model).fit(X, y),
+        cut=lambda fitted, model, k: _cut(fitted, model, k, min(X.shape)),
+    )
+
+
+def _cut(fitted, model, k, full_rank):
+    """`model` with the first k components of `fitted`."""
+    for name, value in vars(fitted).items():
+        if name.endswith("_") or name == "_fit_svd_solver":
+            setattr(model, name, value)
+    for name in _BY_COMPONENT:
+        setattr(model, name, getattr(fitted, name)[:k])
+    if isinstance(model, PCA):
+        variances = fitted.explained_variance_
+        rest = variances.sum() / fitted.explained_variance_ratio_.sum() - variances[:k].sum()
+        model.n_components_ = k
+        model.noise_variance_ = max(rest, 0.0) / (full_rank - k) if k < full_rank else 0.0
+    return model
+
+
+# By the class itself: a subclass may fit in another way.
+ADAPTERS = {PCA: (fit_path, transform_nested), TruncatedSVD: (fit_path, transform_nested)}
+
+
+def path_of(estimator):
+    """``(fit_path, transform_path)`` of an estimator, as functions of it; None where it has no path."""
+    if hasattr(estimator, "fit_path"):
+        return estimator.fit_path, getattr(estimator, "transform_path", _transform_each)
+    if type(estimator) in ADAPTERS:
+        fit, transform = ADAPTERS[type(estimator)]
+        return lambda X, y, param_dicts: fit(estimator, X, y, param_dicts), transform
+    return None
+
+
+def _transform_each(X, models):
+    return [model.transform(X) for model in models]

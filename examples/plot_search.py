@@ -6,12 +6,12 @@ How many components should stand before a classifier? A grid search fits each ra
 from nothing. But a fit of rank 80 holds all smaller ones: :class:`~sklr.model_selection.SketchSearchCV` fits
 the largest one once in each fold, and cuts it.
 
-The claim: it gives the table of ``GridSearchCV``, number by number, in a fraction of the time; what is
-left are the fits of the classifiers, which nobody can share. And the rule "the smallest rank within one standard error
-of the best" finds a model that is a third smaller and as good, as far as four folds can tell.
+The claim: it gives the table of ``GridSearchCV``, number by number, in a fraction of the time; what is left
+are the fits of the classifiers, which nobody can share. And the rule "the smallest rank within one standard
+error of the best" finds a smaller model that is as good, as far as four folds can tell.
 
-It runs on generated data, 2,000 samples of 600 features in ten classes. Source of the rule: L. Breiman, J. H. Friedman, R. A. Olshen, C. J. Stone, "Classification
-and Regression Trees", 1984, section 3.4.3.
+It runs on generated data, 2,000 samples of 600 features in ten classes. Source of the rule: L. Breiman,
+J. H. Friedman, R. A. Olshen, C. J. Stone, "Classification and Regression Trees", 1984, section 3.4.3.
 """
 
 import time

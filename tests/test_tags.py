@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from sklearn.decomposition import TruncatedSVD
-from sklearn.linear_model import RidgeClassifier
 from sklearn.utils import get_tags
 
 import sklr
 
 # Arguments of those that cannot do without.
 REQUIRED = {
-    "SketchSearchCV": {"estimator": RidgeClassifier(), "param_grid": {}},
+    "SketchSearchCV": {"estimator": sklr.SketchedRidgeClassifier(), "param_grid": {}},
     "TransductiveEmbedding": {"embedding": TruncatedSVD(), "graph": None},
 }
 TEXT = (Path(__file__).parents[1] / "doc" / "tags.rst").read_text(encoding="utf-8")

@@ -344,7 +344,9 @@ def _columns_of(edges, source, target, weight):
 
         def column(name, what):
             if name not in known:
-                raise ValueError(f"{what}={name!r} is no column of edges, which has {known}.")
+                raise ValueError(
+                    f"{what}={name!r} is no column of edges, which has {known}: name it, {what}=..."
+                )
             return edges[name]
 
     if weight is not None and np.ndim(weight) == 0:

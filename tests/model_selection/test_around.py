@@ -99,7 +99,8 @@ def test_jobs_in_threads_stay_within_the_cores(monkeypatch):
     with joblib.parallel_backend("threading"):
         search.fit(A, label)
     after = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-    assert seen and max(active for active, _ in seen) <= 2
+    # Both jobs, and the one helper that a lone job has been granted until it is done with its task.
+    assert seen and max(active for active, _ in seen) <= 3
     assert {limit for _, limit in seen} == {1}
     assert after == before
 

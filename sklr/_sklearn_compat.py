@@ -1,5 +1,6 @@
 """What sklr takes from scikit-learn's private modules, in one place, for all versions that are supported."""
 
+import numpy as np
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._validation import (
     _insert_error_scores,
@@ -14,11 +15,12 @@ __all__ = [
     "index_params",
     "insert_error_scores",
     "is_multimetric",
-    "is_sklearn_scorer",
     "report_failed_fits",
     "route_to_steps",
     "safe_split",
     "score",
+    "scores_last_step",
+    "standard_errors",
 ]
 
 insert_error_scores = _insert_error_scores
@@ -37,11 +39,14 @@ def is_multimetric(scorer):
     return isinstance(scorer, _MultimetricScorer)
 
 
-def is_sklearn_scorer(scorer):
-    """Whether a scorer only calls methods of the estimator: the last step of a pipeline does for it."""
+def scores_last_step(scorer, score_params):
+    """Whether a scorer only calls methods of the estimator, so that the last step of a pipeline does for it.
+
+    The `score` of a pipeline with parameters goes by the requests of the pipeline.
+    """
     if is_multimetric(scorer):
-        return all(is_sklearn_scorer(single) for single in scorer._scorers.values())
-    return isinstance(scorer, _BaseScorer | _PassthroughScorer)
+        return all(scores_last_step(single, score_params) for single in scorer._scorers.values())
+    return isinstance(scorer, _BaseScorer) or (isinstance(scorer, _PassthroughScorer) and not score_params)
 
 
 def index_params(X, params, indices):
@@ -51,4 +56,15 @@ def index_params(X, params, indices):
 
 def route_to_steps(pipeline, fit_params):
     """``{step: {method: parameters}}`` of parameters of the fit of a pipeline."""
-    return pipeline._check_method_params(method="fit", props=fit_params)
+    try:
+        return pipeline._check_method_params(method="fit", props=fit_params)
+    except KeyError as error:
+        raise ValueError(
+            f"fit got a parameter for the step {error}, which the pipeline does not have."
+        ) from error
+
+
+def standard_errors(results, metric):
+    """The standard errors over the folds of the mean test scores in ``cv_results_``."""
+    n_splits = sum(key.startswith("split") and key.endswith(f"_test_{metric}") for key in results)
+    return np.asarray(results[f"std_test_{metric}"], dtype=np.float64) / np.sqrt(max(n_splits, 1))

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklr._sklearn_compat import standard_errors
+
 from ._axes import COLORS, GREY, MARKERS, ORANGE, axes
 
 
@@ -42,7 +44,8 @@ class SketchSearchDisplay:
     Notes
     -----
     Error bars are standard errors of the means over the folds, ``std / sqrt(n_splits)``. Where parameters
-    that are not shown differ, the best candidate for each place is drawn.
+    that are not shown differ, the best candidate for each place is drawn; of a halving search the last round
+    in which there was one.
 
     Examples
     --------
@@ -97,9 +100,8 @@ class SketchSearchDisplay:
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
         if params is None:
-            params = [
-                key[6:] for key in results if key.startswith("param_") and len(_values(results, key[6:])) > 1
-            ]
+            names = [key[6:] for key in results if key.startswith("param_")]
+            params = [name for name in names if len(_values(results, name)) > 1] or names[:1]
             if not 1 <= len(params) <= 2:
                 raise ValueError(
                     f"The search has {len(params)} parameters that differ, {params}: name one or two."
@@ -124,33 +126,35 @@ class SketchSearchDisplay:
         SketchSearchDisplay
             This one.
         """
-        if len(self.params) not in (1, 2):
+        params = [self.params] if isinstance(self.params, str) else list(self.params)
+        if len(params) not in (1, 2):
             raise ValueError(f"params must be one or two names, got {self.params}.")
-        means, errors = self._scores()
+        means, errors = self._scores(params)
         score_ax, cost_ax = self._axes(ax)
-        along, values = self.params[0], _values(self.results, self.params[0])
-        places, labels = _places(values)
-        lines = [None] if len(self.params) == 1 else _values(self.results, self.params[1])
+        values = _values(self.results, params[0])
+        lines = [None] if len(params) == 1 else _values(self.results, params[1])
+        best_rows = self._best_rows(params, values, lines, means)
+        places, is_log = _places(values)
         self.errorbars_, self.cost_lines_ = [], []
         for at, line in enumerate(lines):
-            rows = [self._best_row(means, value, line) for value in values]
+            rows = [best_rows.get((i, at)) for i in range(len(values))]
             shown = [i for i, row in enumerate(rows) if row is not None]
             x, of = places[shown], [rows[i] for i in shown]
             style = {
                 "color": COLORS[at % len(COLORS)],
                 "marker": MARKERS[at % len(MARKERS)],
                 "markersize": 4,
-                "label": None if line is None else f"{self.params[1]} = {_text(line)}",
+                "label": None if line is None else f"{params[1]} = {_text(line)}",
             }
             self.errorbars_.append(score_ax.errorbar(x, means[of], errors[of], capsize=3, **style))
             if cost_ax is not None:
                 self.cost_lines_ += cost_ax.plot(
                     x, np.asarray(self.results[self.cost], dtype=float)[of], **style
                 )
-        self._mark_best(score_ax, means, values, places)
+        self._mark_best(score_ax, params, means, values, places)
         for single in (score_ax, cost_ax):
             if single is not None:
-                _scale(single, values, places, labels)
+                _scale(single, values, places, is_log)
         score_ax.set_ylabel(f"mean test {self.metric}")
         score_ax.set_title(f"{len(self.results['params'])} candidates, bars: standard errors")
         handles, labels = score_ax.get_legend_handles_labels()
@@ -158,25 +162,23 @@ class SketchSearchDisplay:
             order = np.argsort([label == "chosen" for label in labels], kind="stable")
             score_ax.legend([handles[i] for i in order], [labels[i] for i in order])
         bottom = score_ax if cost_ax is None else cost_ax
-        bottom.set_xlabel(along)
+        bottom.set_xlabel(params[0])
         if cost_ax is not None:
             cost_ax.set_ylabel(_COST_NAMES.get(self.cost, self.cost))
-            cost_ax.set_ylim(bottom=0)
+            highest = max((line.get_ydata().max(initial=0) for line in self.cost_lines_), default=0)
+            cost_ax.set_ylim(0, 1.1 * highest if highest > 0 else 1)
         self.ax_ = score_ax if cost_ax is None else np.array([score_ax, cost_ax])
         self.figure_ = score_ax.figure
         return self
 
-    def _scores(self):
+    def _scores(self, params):
         key = f"mean_test_{self.metric}"
-        for needed in (key, *(f"param_{name}" for name in self.params), *([self.cost] if self.cost else [])):
+        for needed in (key, *(f"param_{name}" for name in params), *([self.cost] if self.cost else [])):
             if needed not in self.results:
                 raise ValueError(
                     f"There is no column {needed!r} in the results; there are {sorted(self.results)}."
                 )
-        n_splits = sum(
-            name.startswith("split") and name.endswith(f"_test_{self.metric}") for name in self.results
-        )
-        return self.results[key], self.results[f"std_test_{self.metric}"] / np.sqrt(max(n_splits, 1))
+        return np.asarray(self.results[key], dtype=float), standard_errors(self.results, self.metric)
 
     def _axes(self, ax):
         if ax is None and self.cost is not None:
@@ -190,30 +192,32 @@ class SketchSearchDisplay:
             raise ValueError("ax must be a pair of axes, for scores and costs; or pass cost=None.")
         return pair[0], pair[1]
 
-    def _best_row(self, means, value, line):
-        """The row with the best score at a place; None where there is none with a score."""
-        wanted = dict(zip(self.params, [value] if line is None else [value, line], strict=True))
-        rows = [
-            i
-            for i, parameters in enumerate(self.results["params"])
-            if all(name in parameters and _same(parameters[name], its) for name, its in wanted.items())
-            and np.isfinite(means[i])
-        ]
-        return max(rows, key=lambda i: means[i], default=None)
+    def _best_rows(self, params, values, lines, means):
+        """The row that is drawn for each value and line: the best, of the last round of a halving search."""
+        rounds = self.results.get("iter", np.zeros(len(means)))
+        found = {}
+        for row, parameters in enumerate(self.results["params"]):
+            if not (np.isfinite(means[row]) and all(name in parameters for name in params)):
+                continue
+            at = 0 if lines == [None] else _position(lines, parameters[params[1]])
+            place = _position(values, parameters[params[0]]), at
+            other = found.get(place)
+            if other is None or (rounds[row], means[row]) > (rounds[other], means[other]):
+                found[place] = row
+        return found
 
-    def _mark_best(self, ax, means, values, places):
-        if self.best_index is None:
+    def _mark_best(self, ax, params, means, values, places):
+        if self.best_index is None or not np.isfinite(means[self.best_index]):
             return
-        value = self.results["params"][self.best_index].get(self.params[0])
-        at = [i for i, other in enumerate(values) if _same(other, value)]
-        if at and np.isfinite(means[self.best_index]):
+        parameters = self.results["params"][self.best_index]
+        if params[0] in parameters:
             ax.plot(
-                places[at],
+                places[_position(values, parameters[params[0]])],
                 means[self.best_index],
                 "o",
                 markersize=12,
                 markerfacecolor="none",
-                markeredgecolor=ORANGE if len(self.params) == 1 else GREY,
+                markeredgecolor=ORANGE if len(params) == 1 else GREY,
                 markeredgewidth=2,
                 label="chosen",
             )
@@ -240,7 +244,15 @@ def _is_number(value):
 
 
 def _same(a, b):
-    return a is b or (type(a) is type(b) and a == b) or (_is_number(a) and _is_number(b) and a == b)
+    if a is b:
+        return True
+    if _is_number(a) and _is_number(b):
+        return a == b
+    return type(a) is type(b) and bool(np.all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b))
+
+
+def _position(values, value):
+    return next(i for i, other in enumerate(values) if _same(other, value))
 
 
 def _text(value):
@@ -248,17 +260,28 @@ def _text(value):
 
 
 def _places(values):
-    """Where values go along the axis, and the labels of those that are no numbers."""
-    if all(_is_number(value) for value in values):
-        return np.array(values, dtype=float), None
-    return np.arange(len(values), dtype=float), [_text(value) for value in values]
+    """Where values go along the axis, and whether that is logarithmic.
+
+    Numbers that grow by factors go by their logarithm; where one of them has none, and for other values,
+    places are counted.
+    """
+    counted = np.arange(len(values), dtype=float)
+    if not all(_is_number(value) for value in values):
+        return counted, False
+    places = np.array(values, dtype=float)
+    gaps = np.diff(places)
+    if len(gaps) < 2 or gaps.max() <= 5 * gaps.min():
+        return places, False
+    return (places, True) if places[0] > 0 else (counted, False)
 
 
-def _scale(ax, values, places, labels):
-    """Logarithmic where values grow by factors; names in place of numbers where they are none."""
-    if labels is not None:
-        ax.set_xticks(places, labels)
-    elif len(places) > 2 and places[0] > 0:
-        gaps = np.diff(places)
-        if gaps.max() > 5 * gaps.min():
-            ax.set_xscale("log")
+def _scale(ax, values, places, is_log):
+    """Ticks at values, as many as there is room for."""
+    if is_log:
+        ax.set_xscale("log")
+    step = -(-len(values) // _MOST_TICKS)
+    ax.set_xticks(places[::step], [_text(value) for value in values[::step]])
+    ax.set_xticks([], minor=True)
+
+
+_MOST_TICKS = 12

@@ -19,13 +19,14 @@ def fit_path(estimator, X, y, param_dicts):
         parameters = model.get_params(deep=False)
         rank = parameters.pop("n_components")
         parameters.pop("whiten", None)
-        is_rank = isinstance(rank, Integral) and not isinstance(rank, bool) and rank > 0
+        # One that the data do not allow fails by itself, and not with the others.
+        is_rank = isinstance(rank, Integral) and not isinstance(rank, bool) and 0 < rank <= min(X.shape)
         keys.append(joblib.hash(parameters) if is_rank else None)
     return fit_nested(
         wanted,
         keys,
         [model.n_components for model in wanted],
-        fit=lambda model: clone(model).fit(X, y),
+        fit=lambda model: clone(model).fit(X),
         cut=lambda fitted, model, k: _cut(fitted, model, k, min(X.shape)),
     )
 
@@ -50,14 +51,13 @@ ADAPTERS = {PCA: (fit_path, transform_nested), TruncatedSVD: (fit_path, transfor
 
 
 def path_of(estimator):
-    """``(fit_path, transform_path)`` of an estimator, as functions of it; None where it has no path."""
+    """``(fit_path, transform_path)`` of an estimator, as functions of it; None where it has no path.
+
+    `transform_path` is None where the models of a path transform one by one.
+    """
     if hasattr(estimator, "fit_path"):
-        return estimator.fit_path, getattr(estimator, "transform_path", _transform_each)
-    if type(estimator) in ADAPTERS:
+        return estimator.fit_path, getattr(estimator, "transform_path", None)
+    if type(estimator) in ADAPTERS and getattr(estimator, "copy", True):  # else it would write to X
         fit, transform = ADAPTERS[type(estimator)]
         return lambda X, y, param_dicts: fit(estimator, X, y, param_dicts), transform
     return None
-
-
-def _transform_each(X, models):
-    return [model.transform(X) for model in models]

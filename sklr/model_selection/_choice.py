@@ -7,6 +7,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from sklr._sklearn_compat import standard_errors
+
 
 def simplest_within(tolerance="one_se", *, cost="mean_fit_time", metric="score"):
     """Make a rule for `refit`: the cheapest candidate that is nearly as good as the best one.
@@ -66,16 +68,27 @@ def simplest_within(tolerance="one_se", *, cost="mean_fit_time", metric="score")
             raise TypeError(f'tolerance must be "one_se" or a number, got {tolerance!r}.')
         if not 0 <= tolerance < np.inf:
             raise ValueError(f"tolerance must be finite and not negative, got {tolerance}.")
-    return _SimplestWithin(tolerance, cost, metric)
+    return SimplestWithin(tolerance, cost, metric)
 
 
 @dataclass(frozen=True)
-class _SimplestWithin:
+class SimplestWithin:
     """See `simplest_within`."""
 
     tolerance: object
     cost: object
     metric: str
+
+    def check(self, parameters, scorers):
+        """Raise, before a search, for what its results will not have: a parameter, or a score."""
+        if isinstance(self.cost, str) and not self.cost.startswith(("mean_", "std_", "split")):
+            name = self.cost.removeprefix("param_")
+            if name not in parameters:
+                raise ValueError(
+                    f"cost={self.cost!r} is no parameter of the grid, which has {sorted(parameters)}."
+                )
+        if isinstance(scorers, dict) and self.metric not in scorers:
+            raise ValueError(f"metric={self.metric!r} is none of the scores, which are {sorted(scorers)}.")
 
     def __call__(self, results):
         scores = _column(results, f"mean_test_{self.metric}")
@@ -84,10 +97,7 @@ class _SimplestWithin:
         best = int(np.nanargmax(scores))
         slack = self.tolerance
         if slack == "one_se":
-            splits = [
-                key for key in results if key.startswith("split") and key.endswith(f"_test_{self.metric}")
-            ]
-            slack = _column(results, f"std_test_{self.metric}")[best] / np.sqrt(max(len(splits), 1))
+            slack = np.nan_to_num(standard_errors(results, self.metric)[best])
         good = np.flatnonzero(scores >= scores[best] - slack)
         costs = costs_of(results, self.cost)[good]
         return int(good[np.lexsort((-scores[good], costs))[0]])
@@ -142,7 +152,10 @@ def pareto_front(results, *, cost="mean_fit_time", metric="score"):
 
 
 def stored_numbers(estimator):
-    """How many numbers the arrays hold that an estimator has from its fit, those of its steps included."""
+    """How many numbers the arrays hold that an estimator has from its fit, those of its steps included.
+
+    Objects other than arrays, lists of them and estimators, such as compiled trees, are not looked into.
+    """
     seen = {}
 
     def collect(value):
@@ -154,8 +167,9 @@ def stored_numbers(estimator):
             for part in value:
                 collect(part)
         elif isinstance(value, BaseEstimator):
+            parameters = value.get_params(deep=False)
             for name, part in vars(value).items():
-                if name.endswith("_") or name in ("steps", "transformers"):
+                if name not in parameters or name in ("steps", "transformers"):
                     collect(part)
 
     collect(estimator)
@@ -166,7 +180,7 @@ def costs_of(results, cost):
     """The cost of each candidate, float64; infinite where there is none."""
     if callable(cost):
         return np.array([float(cost(parameters)) for parameters in results["params"]])
-    key = cost if cost in results else f"param_{cost}"
+    key = cost if cost in results or cost.startswith("param_") else f"param_{cost}"
     return np.nan_to_num(_column(results, key), nan=np.inf, posinf=np.inf)
 
 

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklr._sklearn_compat import route_to_steps
+from sklr.base import level_of_caller
 
 from ._adapters import path_of
 
@@ -86,9 +87,7 @@ def walk(estimator, settings, inputs, y, fit_params, *, raises):
     raises : bool
         Whether errors of fits are raised.
     """
-    for structure, members in _distinct(
-        settings, range(len(settings)), lambda key: _is_structural(estimator, key)
-    ):
+    for structure, members in _by_structure(estimator, settings):
         whole = clone(estimator).set_params(**cloned(structure))
         stages = list(_stages(whole, "", fit_params))
         yield from _Walk(whole, stages, settings, y, raises).down(0, members, inputs, {}, [], [])
@@ -98,15 +97,15 @@ def blocks_of(estimator, settings, n_parts):
     """The positions of settings in at most `n_parts` lists, parting none that share a path where possible."""
     if n_parts <= 1:
         return [list(range(len(settings)))]
-    structures = _distinct(settings, range(len(settings)), lambda key: _is_structural(estimator, key))
-    groups = [members for _, members in structures]
-    for stage in _stages(estimator, "", {}):
-        prefix = f"{stage.name}__" if stage.name else ""
-        if len(groups) >= n_parts or _is_passthrough(stage.step):
-            break
-        if path_of(stage.step) is None:
-            parts = [_distinct(settings, group, lambda key: key.startswith(prefix)) for group in groups]  # noqa: B023
-            groups = [members for part in parts for _, members in part]
+    groups = []
+    for structure, members in _by_structure(estimator, settings):
+        parts = [members]
+        for stage in _stages(clone(estimator).set_params(**cloned(structure)), "", {}):
+            if _is_passthrough(stage.step) or path_of(stage.step) is not None:
+                break  # a path whose settings were parted would be another one
+            prefix = _prefix(stage.name)
+            parts = [members for part in parts for _, members in _distinct(settings, part, prefix)]
+        groups += parts
     # Neighbours together, in lists of about equal length.
     groups.sort(key=len, reverse=True)
     blocks = [[] for _ in range(min(n_parts, len(groups)))]
@@ -130,8 +129,7 @@ class _Walk:
     def down(self, at, members, inputs, fitted, fit_clocks, score_clocks):
         """Yield the leaves below the stage `at`, for some settings that agree in all stages before it."""
         stage, is_last = self.stages[at], at == len(self.stages) - 1
-        prefix = f"{stage.name}__" if stage.name else ""
-        own = _distinct(self.settings, members, lambda key: key.startswith(prefix), len(prefix))
+        own = _distinct(self.settings, members, _prefix(stage.name))
         for branch in self._branches(stage, own, inputs, is_last):
             fitted_here = fitted | {stage.name: branch.model}
             fit_clocks_here = [*fit_clocks, branch.fit_clock]
@@ -141,7 +139,13 @@ class _Walk:
             elif is_last:
                 estimator = _assembled(self.whole, fitted_here, "")
                 yield Leaf(
-                    branch.members, estimator, branch.model, inputs, fit_clocks_here, score_clocks_here, None
+                    branch.members,
+                    estimator,
+                    branch.model,
+                    branch.outputs,
+                    fit_clocks_here,
+                    score_clocks_here,
+                    None,
                 )
             else:
                 yield from self.down(
@@ -149,74 +153,112 @@ class _Walk:
                 )
 
     def _branches(self, stage, own, inputs, is_last):
-        """Fit a step with each of its own settings."""
+        """Fit a step with each of its own settings; `outputs` of the last one are its inputs."""
         path = path_of(stage.step) if len(own) > 1 and not _is_passthrough(stage.step) else None
-        if path is not None:
-            try:
-                return self._along_path(path, stage, own, inputs, is_last)
-            except Exception as error:
-                # One setting may be to blame: then it is told when they are fitted one by one.
-                return self._one_by_one(stage, own, inputs, is_last, error)
-        return (self._one(stage, *single, inputs, is_last) for single in own)
+        if path is None:
+            yield from self._one_by_one(stage, own, inputs, is_last)
+            return
+        try:
+            models, fit_clock, score_clock, outputs = self._path(path, stage, own, inputs, is_last)
+        except Exception as error:
+            # One setting may be to blame: then it is told when they are fitted one by one.
+            has_failed = False
+            for branch in self._one_by_one(stage, own, inputs, is_last):
+                has_failed |= branch.error is not None
+                yield branch
+            if not has_failed:
+                warnings.warn(
+                    f"fit_path of {type(stage.step).__name__} failed, and {len(own)} settings were fitted "
+                    f"one by one: {type(error).__name__}: {error}",
+                    UserWarning,
+                    stacklevel=level_of_caller(),
+                )
+            return
+        for at, ((_, members), model) in enumerate(zip(own, models, strict=True)):
+            if is_last:
+                made = [copied(X) for X in inputs]
+            elif outputs is not None:
+                made = [copied(of_data[at]) for of_data in outputs]
+            else:
+                with fit_clock:
+                    made = [model.transform(inputs[0])]
+                with score_clock:
+                    made += [_transformed(model, X, {}) for X in inputs[1:]]
+            yield _Branch(members, model, made, fit_clock, score_clock, None)
 
-    def _along_path(self, path, stage, own, inputs, is_last):
-        """All settings at once."""
+    def _path(self, path, stage, own, inputs, is_last):
+        """The models of a path, and what they make of the data where that is shared, else None."""
         fit, transform = path
         n_members = sum(len(members) for _, members in own)
         fit_clock, score_clock = Clock(n_members), Clock(n_members)
+        outputs = None
         with fit_clock:
             settings = [cloned(own_setting) for own_setting, _ in own]
-            models = list(fit(inputs[0], self.y, settings, **stage.params.get("fit", {})))
-            outputs = [[] for _ in models] if is_last else [[Z] for Z in transform(inputs[0], models)]
-        if not is_last:
+            models = list(fit(inputs[0], self.y, settings, **_of_fit(stage.params)))
+            if transform is not None and not is_last:
+                outputs = [transform(inputs[0], models)]
+        if outputs is not None:
             with score_clock:
-                for X in inputs[1:]:
-                    for output, Z in zip(outputs, transform(X, models), strict=True):
-                        output.append(Z)
-        return [
-            _Branch(members, model, output, fit_clock, score_clock, None)
-            for (_, members), model, output in zip(own, models, outputs, strict=True)
-        ]
+                outputs += [
+                    [X] * len(models) if isinstance(X, Failed) else transform(X, models) for X in inputs[1:]
+                ]
+        return models, fit_clock, score_clock, outputs
 
-    def _one_by_one(self, stage, own, inputs, is_last, error):
-        """The settings of a path that failed; a warning if none of them is to blame."""
-        has_failed = False
-        for single in own:
-            branch = self._one(stage, *single, inputs, is_last)
-            has_failed |= branch.error is not None
-            yield branch
-        if not has_failed:
-            warnings.warn(
-                f"fit_path of {type(stage.step).__name__} failed, and {len(own)} settings were fitted one by "
-                f"one: {type(error).__name__}: {error}",
-                UserWarning,
-                stacklevel=2,
-            )
+    def _one_by_one(self, stage, own, inputs, is_last):
+        """Each setting by itself, with data of its own: a step may write to them."""
+        for at, (own_setting, members) in enumerate(own):
+            mine = [copied(X) for X in inputs] if at < len(own) - 1 else inputs
+            yield self._one(stage, own_setting, members, mine, is_last)
 
     def _one(self, stage, own_setting, members, inputs, is_last):
         """One setting."""
         fit_clock, score_clock = Clock(len(members)), Clock(len(members))
         if _is_passthrough(stage.step):
             return _Branch(members, stage.step, inputs, fit_clock, score_clock, None)
-        params, outputs = stage.params, []
+        params = stage.params
         try:
             model = clone(stage.step).set_params(**cloned(own_setting))
             with fit_clock:
                 if is_last:
                     _fit(model, inputs[0], self.y, params)
                 elif hasattr(model, "fit_transform"):
-                    outputs.append(model.fit_transform(inputs[0], self.y, **params.get("fit_transform", {})))
+                    first = model.fit_transform(inputs[0], self.y, **params.get("fit_transform", {}))
                 else:
                     _fit(model, inputs[0], self.y, params)
-                    outputs.append(model.transform(inputs[0], **params.get("transform", {})))
-            if not is_last:
-                with score_clock:
-                    outputs += [model.transform(X, **params.get("transform", {})) for X in inputs[1:]]
+                    first = model.transform(inputs[0], **params.get("transform", {}))
         except Exception:
             if self.raises:
                 raise
             return _Branch(members, None, None, fit_clock, score_clock, format_exc())
-        return _Branch(members, model, outputs, fit_clock, score_clock, None)
+        if is_last:
+            return _Branch(members, model, inputs, fit_clock, score_clock, None)
+        with score_clock:
+            others = [_transformed(model, X, params.get("transform", {})) for X in inputs[1:]]
+        return _Branch(members, model, [first, *others], fit_clock, score_clock, None)
+
+
+class Failed(NamedTuple):
+    """Stands for data that a step could not transform."""
+
+    error: Exception
+
+
+def _transformed(model, X, params):
+    """What a step makes of data other than those of the fit."""
+    if isinstance(X, Failed):
+        return X
+    try:
+        return model.transform(X, **params)
+    except Exception as error:
+        return Failed(error)
+
+
+def copied(X):
+    """Data of its own for one of several that may write to them."""
+    if isinstance(X, Failed):
+        return X
+    duplicate = getattr(X, "copy", None) or getattr(X, "clone", None)
+    return copy.copy(X) if duplicate is None else duplicate()
 
 
 class _Branch(NamedTuple):
@@ -232,6 +274,15 @@ def _fit(model, X, y, params):
     if y is None:
         return model.fit(X, **params.get("fit", {}))
     return model.fit(X, y, **params.get("fit", {}))
+
+
+def _of_fit(params):
+    """The parameters of a fit: a pipeline sends those of its transformers to `fit_transform`."""
+    return params.get("fit_transform") or params.get("fit") or {}
+
+
+def _prefix(name):
+    return f"{name}__" if name else ""
 
 
 def _is_passthrough(step):
@@ -251,22 +302,34 @@ def _stages(estimator, name, fit_params):
         )
         yield _Stage(name, estimator, params)
         return
-    own = fit_params.get("fit", {}) if isinstance(fit_params, Bunch) else fit_params
+    own = _of_fit(fit_params) if isinstance(fit_params, Bunch) else fit_params
     routed = route_to_steps(estimator, own)
     prefix = f"{name}__" if name else ""
     for step_name, step in estimator.steps:
         yield from _stages(step, prefix + step_name, Bunch(**routed.get(step_name, {})))
 
 
-def _is_structural(estimator, key):
-    """Whether a parameter is one of a pipeline rather than of a step: it changes what the steps are."""
-    while _is_shared(estimator):
-        name, _, key = key.partition("__")
-        steps = dict(estimator.steps)
-        if name not in steps or not key:
-            return True
-        estimator = steps[name]
-    return False
+def _by_structure(estimator, settings):
+    """``[(parameters, members)]``: settings by their parameters that change what the steps are.
+
+    These are all that belong to none of the steps: they may bring in other steps, to which others belong.
+    """
+    found = {}
+    for member, setting in enumerate(settings):
+        structure = {}
+        while True:
+            whole = clone(estimator).set_params(**cloned(structure))
+            steps = [stage for stage in _stages(whole, "", {}) if not _is_passthrough(stage.step)]
+            more = {
+                key: value
+                for key, value in setting.items()
+                if key not in structure and not any(key.startswith(_prefix(stage.name)) for stage in steps)
+            }
+            if not more:
+                break
+            structure |= more
+        found.setdefault(_hash(structure), (structure, []))[1].append(member)
+    return list(found.values())
 
 
 def _assembled(estimator, fitted, name):
@@ -281,11 +344,11 @@ def _assembled(estimator, fitted, name):
     return whole
 
 
-def _distinct(settings, members, belongs, n_prefix=0):
-    """``[(parameters, members)]``: the different values of the parameters that belong, with who has them."""
+def _distinct(settings, members, prefix):
+    """``[(parameters, members)]``: the different values of the parameters of a step, with who has them."""
     found = {}
     for member in members:
-        own = {key[n_prefix:]: value for key, value in settings[member].items() if belongs(key)}
+        own = {key[len(prefix) :]: value for key, value in settings[member].items() if key.startswith(prefix)}
         found.setdefault(_hash(own), (own, []))[1].append(member)
     return list(found.values())
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -16,15 +17,15 @@ from sklr._sklearn_compat import (
     index_params,
     insert_error_scores,
     is_multimetric,
-    is_sklearn_scorer,
     report_failed_fits,
     safe_split,
     score,
+    scores_last_step,
 )
-from sklr.base import unchanged_on_error
+from sklr.base import level_of_caller
 
-from ._choice import stored_numbers
-from ._paths import blocks_of, cloned, shares, walk
+from ._choice import SimplestWithin, stored_numbers
+from ._paths import Failed, blocks_of, cloned, copied, shares, walk
 
 
 class SketchSearchCV(GridSearchCV):
@@ -72,7 +73,8 @@ class SketchSearchCV(GridSearchCV):
     cv_results_ : dict of ndarray
         The keys of `GridSearchCV`, and "mean_stored_numbers": how many numbers the arrays of a fit hold. What
         several candidates share is counted in equal parts in their times: they add up to the time that was
-        spent. After an interruption it has what was finished, with NaN elsewhere, and nothing else is set.
+        spent. After an interruption it has the folds that were finished, after an error behind the last fold
+        all of them, and nothing else is set.
     best_estimator_ : estimator
         Refitted with the best parameters; unless ``refit=False``.
     best_params_ : dict
@@ -120,7 +122,10 @@ class SketchSearchCV(GridSearchCV):
 
     *Cost.* In each fold: one fit of a path step for each setting of what stands before it, and one fit of
     each last step. Memory: the data after each of the steps on one way down the tree, and the fits of one
-    path.
+    path, of which those of `RandomizedLowRank`, `PCA` and `TruncatedSVD` with what they make of the data.
+
+    Steps that may write to their data get copies where several settings need them. ``verbose`` of a pipeline
+    has no effect in the folds.
 
     *Threads.* Estimators of sklr share one pool of threads and one limit of BLAS in a process; with workers
     in processes joblib divides the cores among them. Results are the same for every `n_jobs`.
@@ -167,12 +172,18 @@ class SketchSearchCV(GridSearchCV):
         SketchSearchCV
             The fitted search.
         """
+        before = dict(vars(self))
         finished = {}
         try:
-            with unchanged_on_error(self):
-                return self._fit(X, y, params, finished)
-        except KeyboardInterrupt:
-            vars(self).update(finished)
+            return self._fit(X, y, params, finished)
+        except BaseException:
+            # As it was; or, where folds are finished, nothing of a former fit beside their results.
+            vars(self).clear()
+            vars(self).update(before)
+            if finished:
+                for name in [name for name in before if name.endswith("_")]:
+                    delattr(self, name)
+                vars(self).update(finished)
             raise
 
     def __sklearn_tags__(self):
@@ -187,6 +198,8 @@ class SketchSearchCV(GridSearchCV):
         routed = self._get_routed_params_for_fit(index_params(X, params, None))
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
+        if not splits:
+            raise ValueError(f"No fits were performed: cv={self.cv!r} gives no splits.")
         self.n_splits_ = len(splits)
         self.scorer_ = scorers._scorers if is_multimetric(scorers) else scorers
         candidates = self._checked_candidates()
@@ -211,6 +224,8 @@ class SketchSearchCV(GridSearchCV):
             raise ValueError(f"param_grid has no candidates, got {self.param_grid!r}.")
         for parameters in candidates:
             clone(self.estimator).set_params(**cloned(parameters))
+        if isinstance(self.refit, SimplestWithin):
+            self.refit.check({name for parameters in candidates for name in parameters}, self.scorer_)
         return candidates
 
     def _evaluated(self, X, y, candidates, splits, scorers, routed, finished):
@@ -249,28 +264,24 @@ class SketchSearchCV(GridSearchCV):
                     rows[i * n_splits + split] = row
                 progress.show()
         except KeyboardInterrupt:
-            finished |= self._finished(rows, candidates, n_splits)
+            done = [i for i in range(n_splits) if None not in rows[i::n_splits]]
+            if done:
+                rows = [rows[i] for i in range(len(rows)) if i % n_splits in done]
+                if callable(self.scoring):
+                    insert_error_scores(rows, self.error_score)
+                finished["cv_results_"] = self._table(candidates, len(done), rows)
             raise
         finally:
             progress.end()
         report_failed_fits(rows, self.error_score)
         if callable(self.scoring):
             insert_error_scores(rows, self.error_score)
-        self.cv_results_ = self._table(candidates, n_splits, rows)
+        finished["cv_results_"] = self.cv_results_ = self._table(candidates, n_splits, rows)
         return rows
 
     def _table(self, candidates, n_splits, rows):
         stored = np.array([row["stored_numbers"] for row in rows]).reshape(-1, n_splits).mean(axis=1)
         return self._format_results(candidates, n_splits, rows) | {"mean_stored_numbers": stored}
-
-    def _finished(self, rows, candidates, n_splits):
-        """`cv_results_` of what there is, NaN elsewhere; nothing where there is nothing."""
-        done = next((row for row in rows if row is not None and row["fit_error"] is None), None)
-        if done is None:
-            return {}
-        missing = {key: _not_a_number(value) for key, value in done.items()}
-        rows = [missing if row is None else row for row in rows]
-        return {"cv_results_": self._table(candidates, n_splits, rows)}
 
     def _refit(self, X, y, fit_params):
         self.best_estimator_ = clone(self.estimator).set_params(**cloned(self.best_params_))
@@ -284,12 +295,6 @@ class SketchSearchCV(GridSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-def _not_a_number(value):
-    if isinstance(value, dict):
-        return dict.fromkeys(value, np.nan)
-    return None if value is None else np.nan
-
-
 def _fit_and_score(
     estimator, settings, X, y, train, test, scorer, fit_params, score_params, return_train_score, error_score
 ):
@@ -300,28 +305,31 @@ def _fit_and_score(
     scored = {"test_scores": (1, y_test, index_params(X, score_params, test))}
     if return_train_score:
         scored["train_scores"] = (0, y_train, index_params(X, score_params, train))
-    takes_last_step = is_sklearn_scorer(scorer)
+    takes_last_step = scores_last_step(scorer, score_params)
     leaves = walk(
         estimator,
         settings,
-        inputs,
+        inputs if takes_last_step else [copied(X) for X in inputs],  # which steps may write to
         y_train,
         index_params(X, fit_params, train),
         raises=error_score == "raise",
     )
     found = []
     for leaf in leaves:
-        row, seconds = {"fit_error": leaf.error, "n_test_samples": len(test)}, {}
+        row, seconds = {"fit_error": leaf.error, "n_test_samples": len(test)}, 0.0
         row["stored_numbers"] = np.nan if leaf.error is not None else stored_numbers(leaf.estimator)
         for key, (at, its_y, its_params) in scored.items():
             if leaf.error is not None:
                 row[key] = error_scores(scorer, error_score)
                 continue
             start = time.perf_counter()
-            model, its_X = (leaf.last, leaf.inputs[at]) if takes_last_step else (leaf.estimator, inputs[at])
-            row[key] = score(model, its_X, its_y, scorer, its_params, error_score)
-            seconds[key] = time.perf_counter() - start
-        found.append((leaf.members, row, leaf.fit_clocks, leaf.score_clocks, seconds.get("test_scores", 0.0)))
+            if takes_last_step:
+                row[key] = _scored(leaf.last, leaf.inputs[at], its_y, scorer, its_params, error_score)
+            else:
+                row[key] = _scored(leaf.estimator, copied(inputs[at]), its_y, scorer, its_params, error_score)
+            if key == "test_scores":
+                seconds = time.perf_counter() - start
+        found.append((leaf.members, row, leaf.fit_clocks, leaf.score_clocks, seconds))
     rows = [None] * len(settings)
     for members, row, fit_clocks, score_clocks, seconds in found:  # now that all who share a time are done
         row["fit_time"] = shares(fit_clocks)
@@ -329,6 +337,21 @@ def _fit_and_score(
         for member in members:
             rows[member] = row
     return rows
+
+
+def _scored(model, X, y, scorer, params, error_score):
+    """Scores; those of an error, with a warning, where the data could not be transformed."""
+    if not isinstance(X, Failed):
+        return score(model, X, y, scorer, params, error_score)
+    if error_score == "raise":
+        raise X.error
+    warnings.warn(
+        "Scoring failed. The score on this train-test partition for these parameters will be set to "
+        f"{error_score}. Details:\n{type(X.error).__name__}: {X.error}",
+        UserWarning,
+        stacklevel=level_of_caller(),
+    )
+    return error_scores(scorer, error_score)
 
 
 class _Progress:
@@ -346,7 +369,8 @@ class _Progress:
         seconds = time.perf_counter() - self._start
         left = seconds / n_done * (len(self._rows) - n_done)
         n_candidates = len(self._candidates)
-        line = f"{n_done // self._n_splits} of {n_candidates} candidates, {left:.0f} s left{self._best()}"
+        done = n_done / self._n_splits
+        line = f"{done:.3g} of {n_candidates} candidates, {left:.0f} s left{self._best()}"
         sys.stderr.write(f"\r{line:<{self._width}}")
         sys.stderr.flush()
         self._width = len(line)

@@ -2,7 +2,6 @@
 
 import pickle
 import time
-import warnings
 
 import joblib
 import numpy as np
@@ -14,17 +13,17 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
-from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.metrics import accuracy_score, make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer, OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklr.decomposition import RandomizedLowRank
 from sklr.feature_selection import CURSelector
 from sklr.graph import FastRPEmbedding
 from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier
-from sklr.model_selection import SketchSearchCV
+from sklr.model_selection import SketchSearchCV, simplest_within
 
 X, y = (part[:300] for part in load_digits(return_X_y=True))
 
@@ -354,13 +353,146 @@ class Interrupted(Failing):
 def test_interrupted():
     """Hours of work that are lost."""
     cv = [(np.arange(200), np.arange(200, 300)), (np.arange(150), np.arange(150, 300))]
-    search = SketchSearchCV(Interrupted(), {"bad": [False, 0]}, cv=cv)
-    with pytest.raises(KeyboardInterrupt), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the means are NaN
+    search = SketchSearchCV(Failing(), {"bad": [False, 0]}, cv=2).fit(X, y)
+    search.set_params(estimator=Interrupted(), cv=cv)
+    with pytest.raises(KeyboardInterrupt):
         search.fit(X, y)
-    assert np.isfinite(search.cv_results_["split0_test_score"]).all()
-    assert np.isnan(search.cv_results_["split1_test_score"]).all()
-    assert not hasattr(search, "best_estimator_")
+    table = search.cv_results_
+    assert np.isfinite(table["mean_test_score"]).all() and len(table["params"]) == 2
+    np.testing.assert_array_equal(table["mean_test_score"], table["split0_test_score"])
+    assert "split1_test_score" not in table
+    assert not hasattr(search, "best_estimator_") and not hasattr(search, "best_params_")
+
+
+def test_an_error_behind_the_last_fold():
+    """Hours of work that are lost for an error in the choice."""
+
+    def rule(table):
+        raise ArithmeticError("no rule")
+
+    search = SketchSearchCV(*CASES["ranks"], cv=2, refit=rule)
+    with pytest.raises(ArithmeticError, match="no rule"):
+        search.fit(X, y)
+    assert len(search.cv_results_["params"]) == 3 and not hasattr(search, "best_estimator_")
+
+
+@pytest.mark.parametrize(
+    "rule, message",
+    [
+        (simplest_within(cost="reduce__rank"), "cost='reduce__rank' is no parameter of the grid"),
+        (simplest_within(metric="f1"), "metric='f1' is none of the scores.*accuracy"),
+    ],
+)
+def test_a_rule_that_cannot_choose(rule, message):
+    """An error after all fits that could be told before."""
+    Counted.calls.clear()
+    model = make_pipeline(Counted(), RidgeClassifier())
+    search = SketchSearchCV(model, {"counted__shift": [0.0]}, scoring=["accuracy"], refit=rule)
+    with pytest.raises(ValueError, match=message):
+        search.fit(X, y)
+    assert not Counted.calls
+
+
+IN_PLACE = {
+    "behind a path": (
+        Pipeline(
+            [
+                ("reduce", RandomizedLowRank(solver="gram", random_state=0)),
+                ("norm", Normalizer(copy=False)),
+                ("classify", RidgeClassifier()),
+            ]
+        ),
+        {"reduce__n_components": [20, 5, 10], "classify__alpha": [0.1, 10.0]},
+    ),
+    "the last step": (Ridge(copy_X=False), {"alpha": [0.1, 1.0, 1000.0]}),
+    "before": (
+        Pipeline([("scale", StandardScaler(copy=False)), ("classify", Ridge(copy_X=False))]),
+        {"classify__alpha": [0.1, 1.0, 1000.0]},
+    ),
+    "PCA": (Pipeline([("reduce", PCA(copy=False)), ("classify", Ridge())]), {"reduce__n_components": [9, 2]}),
+}
+
+
+@pytest.mark.parametrize(
+    "scoring", ["r2", lambda model, X, y: r2_score(y, model.predict(X))], ids=["name", "own"]
+)
+@pytest.mark.parametrize("case", IN_PLACE)
+def test_steps_that_write_to_their_data(case, scoring):
+    """Data that another candidate has changed."""
+    settings = {"cv": 3, "scoring": scoring}  # train scores of GridSearchCV are of data that were written to
+    data = X + 50
+    before = data.copy()
+    theirs = GridSearchCV(*IN_PLACE[case], **settings).fit(data, y)
+    ours = SketchSearchCV(*IN_PLACE[case], refit=False, **settings).fit(before.copy(), y)
+    assert_same_table(ours.cv_results_, theirs.cv_results_, rtol=1e-6)
+
+
+def test_a_pipeline_in_the_place_of_a_step():
+    """Parameters of steps that only the grid brings in."""
+    inner = Pipeline([("pca", PCA(5)), ("scale", StandardScaler())])
+    grid = {
+        "reduce": [inner],
+        "reduce__pca": ["passthrough", PCA(2)],
+        "reduce__scale__with_mean": [True, False],
+    }
+    for start in ("passthrough", PCA()):
+        model = Pipeline([("reduce", start), ("classify", RidgeClassifier())])
+        searches = [kind(model, grid, cv=2).fit(X, y) for kind in (SketchSearchCV, GridSearchCV)]
+        assert_same_table(*(search.cv_results_ for search in searches))
+
+
+def test_weights_that_are_routed():
+    """Weights that a path, or a pipeline in the pipeline, does not get; or a score that nobody asked for."""
+    weight = np.random.default_rng(0).random(300) ** 4
+    with config_context(enable_metadata_routing=True):
+        scoring = make_scorer(accuracy_score).set_score_request(sample_weight=False)
+        reduce = RandomizedLowRank(random_state=0, solver="gram", center=True).set_fit_request(
+            sample_weight=True
+        )
+        classify = RidgeClassifier().set_fit_request(sample_weight=False)
+        inner = Pipeline([("scale", StandardScaler().set_fit_request(sample_weight=True)), ("pca", PCA(5))])
+        for model, grid in (
+            (Pipeline([("reduce", reduce), ("classify", classify)]), {"reduce__n_components": RANKS}),
+            (Pipeline([("inner", inner), ("classify", classify)]), {"classify__alpha": [0.1, 10.0]}),
+        ):
+            searches = [
+                kind(model, grid, cv=2, scoring=scoring).fit(X, y, sample_weight=weight)
+                for kind in (SketchSearchCV, GridSearchCV)
+            ]
+            assert_same_table(*(search.cv_results_ for search in searches))
+
+
+def test_data_that_cannot_be_transformed():
+    """A failure of a transform told as one of a fit, with the train scores lost."""
+    data = (X[:, 20:24] > 8).astype(int)
+    data[-1, 0] = 7  # in the last fold only
+    model = make_pipeline(OneHotEncoder(), RidgeClassifier())
+    settings = {"cv": KFold(3), "return_train_score": True, "refit": False}
+    grid = {"ridgeclassifier__alpha": [0.1, 10.0]}
+    with pytest.warns(UserWarning, match="Scoring failed(.|\n)*unknown categories"):
+        ours = SketchSearchCV(model, grid, **settings).fit(data, y)
+    with pytest.warns(UserWarning):
+        theirs = GridSearchCV(model, grid, **settings).fit(data, y)
+    assert_same_table(ours.cv_results_, theirs.cv_results_)
+    with pytest.raises(ValueError, match="unknown categories"):
+        SketchSearchCV(model, grid, error_score="raise", **settings).fit(data, y)
+
+
+class Clumsy(RandomizedLowRank):
+    """Its path never works."""
+
+    def fit_path(self, X, y, param_dicts, **fit_params):
+        raise ArithmeticError("no path")
+
+
+def test_a_path_that_fails_for_no_reason():
+    """Time that is lost without a word."""
+    with pytest.warns(UserWarning, match="fit_path of Clumsy failed, and 2 settings.*no path") as caught:
+        search = SketchSearchCV(
+            Clumsy(random_state=0), {"n_components": [2, 3]}, cv=2, scoring=lambda *_: 1.0
+        )
+        search.fit(X)
+    assert caught[0].filename == __file__
 
 
 # -- the rest of the interface -------------------------------------------------------------------

@@ -8,7 +8,7 @@ other, so that no more is held than the fits on one way down.
 import copy
 import time
 import warnings
-from traceback import format_exc
+from traceback import format_exc, format_exception
 from typing import NamedTuple
 
 import joblib
@@ -87,10 +87,12 @@ def walk(estimator, settings, inputs, y, fit_params, *, raises):
     raises : bool
         Whether errors of fits are raised.
     """
-    for structure, members in _by_structure(estimator, settings):
+    structures = _by_structure(estimator, settings)
+    for at, (structure, members) in enumerate(structures):
         whole = clone(estimator).set_params(**cloned(structure))
         stages = list(_stages(whole, "", fit_params))
-        yield from _Walk(whole, stages, settings, y, raises).down(0, members, inputs, {}, [], [])
+        mine = [copied(X) for X in inputs] if at < len(structures) - 1 else inputs
+        yield from _Walk(whole, stages, settings, y, raises).down(0, members, mine, {}, [], [])
 
 
 def blocks_of(estimator, settings, n_parts):
@@ -181,7 +183,13 @@ class _Walk:
                 made = [copied(of_data[at]) for of_data in outputs]
             else:
                 with fit_clock:
-                    made = [model.transform(inputs[0])]
+                    made = [_transformed(model, inputs[0], {})]
+                if isinstance(made[0], Failed):
+                    if self.raises:
+                        raise made[0].error
+                    text = "".join(format_exception(made[0].error))
+                    yield _Branch(members, None, None, fit_clock, score_clock, text)
+                    continue
                 with score_clock:
                     made += [_transformed(model, X, {}) for X in inputs[1:]]
             yield _Branch(members, model, made, fit_clock, score_clock, None)

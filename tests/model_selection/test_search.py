@@ -409,6 +409,10 @@ IN_PLACE = {
         Pipeline([("scale", StandardScaler(copy=False)), ("classify", Ridge(copy_X=False))]),
         {"classify__alpha": [0.1, 1.0, 1000.0]},
     ),
+    "other steps": (
+        Pipeline([("scale", StandardScaler()), ("classify", Ridge())]),
+        {"scale": [StandardScaler(copy=False), MinMaxScaler(copy=False), "passthrough"]},
+    ),
     "PCA": (Pipeline([("reduce", PCA(copy=False)), ("classify", Ridge())]), {"reduce__n_components": [9, 2]}),
 }
 
@@ -476,6 +480,26 @@ def test_data_that_cannot_be_transformed():
     assert_same_table(ours.cv_results_, theirs.cv_results_)
     with pytest.raises(ValueError, match="unknown categories"):
         SketchSearchCV(model, grid, error_score="raise", **settings).fit(data, y)
+
+
+class Choosy(CURSelector):
+    """One of its models cannot transform."""
+
+    def transform(self, X):
+        if self.n_features_to_select == 5:
+            raise ArithmeticError("not five")
+        return super().transform(X)
+
+
+def test_a_model_of_a_path_that_cannot_transform():
+    """One failure that ends the search."""
+    model = make_pipeline(Choosy(method="norm"), RidgeClassifier())
+    grid = {"choosy__n_features_to_select": [3, 5, 8]}
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 6(.|\n)*not five"):
+        search = SketchSearchCV(model, grid, cv=2).fit(X, y)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, False]
+    with pytest.raises(ArithmeticError, match="not five"):
+        SketchSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
 
 
 class Clumsy(RandomizedLowRank):

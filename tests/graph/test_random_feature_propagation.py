@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklr.graph import RandomFeaturePropagation
+from sklr.graph import FastRPEmbedding, RandomFeaturePropagation
 
 FAILED_CHECKS = {"check_estimators_nan_inf": "its X is not square, and transform tells of its columns first"}
 ORTHOGONALIZE = ["none", "each", "all"]
@@ -180,3 +181,23 @@ def test_bad_graphs(A, message):
     fitted = RandomFeaturePropagation(2, random_state=0).fit(random_graph())
     with pytest.raises(ValueError, match="expecting 60"):
         fitted.transform(np.ones((2, 59)))
+
+
+@pytest.mark.parametrize(
+    "model", [FastRPEmbedding(random_state=0), RandomFeaturePropagation(random_state=0)], ids=repr
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_defaults_in_every_container(model, dtype):
+    """Defaults that change the dtype, or give other bits for a container or a number of threads."""
+    rng = np.random.default_rng(0)
+    upper = np.triu(rng.random((400, 400)) < 0.05, k=1)
+    A = (upper + upper.T).astype(dtype)
+    found = set()
+    for form in (np.asarray, np.asfortranarray, sparse.csr_array, sparse.csc_array):
+        for n_threads in (None, 1, 2):
+            E = clone(model).set_params(n_threads=n_threads).fit_transform(form(A))
+            assert E.dtype == dtype and E.shape == (400, 128)
+            found.add(E.tobytes())
+    assert len(found) == 1
+    tolerance = 1e-2 if dtype == np.float32 else 1e-6
+    np.testing.assert_allclose(clone(model).fit(A).transform(A), E, atol=tolerance)

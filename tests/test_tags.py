@@ -1,4 +1,4 @@
-"""The table of doc/tags.rst has every public estimator and its tags."""
+"""The table of doc/api/tags.rst has every public estimator and its tags."""
 
 import csv
 from operator import attrgetter
@@ -15,7 +15,7 @@ REQUIRED = {
     "SketchSearchCV": {"estimator": sklr.SketchedRidgeClassifier(), "param_grid": {}},
     "TransductiveEmbedding": {"embedding": TruncatedSVD(), "graph": None},
 }
-TEXT = (Path(__file__).parents[1] / "doc" / "tags.rst").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[1] / "doc" / "api" / "tags.rst").read_text(encoding="utf-8")
 
 
 def table():

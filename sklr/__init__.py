@@ -32,6 +32,7 @@ _ESTIMATORS = {
     "SketchedRidgeCV": "linear_model",
     "SketchedRidgeClassifier": "linear_model",
     "SketchedRidgeClassifierCV": "linear_model",
+    "GrowingSearchCV": "model_selection",
     "SketchSearchCV": "model_selection",
     "SuccessiveProjection": "decomposition",
     "TransductiveEmbedding": "graph",

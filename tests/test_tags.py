@@ -12,6 +12,7 @@ import sklr
 
 # Arguments of those that cannot do without.
 REQUIRED = {
+    "GrowingSearchCV": {"estimator": sklr.SketchedRidgeClassifier()},
     "SketchSearchCV": {"estimator": sklr.SketchedRidgeClassifier(), "param_grid": {}},
     "TransductiveEmbedding": {"embedding": TruncatedSVD(), "graph": None},
 }

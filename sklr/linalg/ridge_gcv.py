@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from sklr._backend import as_operand, as_stream, ordered, session
-from sklr.sketch import make_sketch
 
 from ._checks import check_count
 from ._eigen import Tridiagonal
@@ -21,6 +20,7 @@ from ._left_out import (
     lowest_alpha,
     with_columns_swept,
 )
+from ._sketched_sizes import SketchedSizes
 from .plan import MAX_MEMORY
 
 
@@ -135,11 +135,14 @@ def generalized_cross_validation(
         else:
             stream = as_stream(rng)
             for i in range(n_sketches):
-                members = _Members(A, sizes, sketch, stream.child(2 * i), max_memory)
+                sketched = SketchedSizes(A.T, sketch, stream.child(2 * i))
+                check_room("The sketched data", 8 * sketched.n_numbers(sizes), max_memory)
+                sketched.add(sizes)
+                grams = [sketched.gram(d) for d in sizes]
 
-                def score(j, members=members):
-                    B, G = members[j]
-                    G = None if is_interpolating(B, rows) else G  # that of the rows is wanted then
+                def score(j, sketched=sketched, grams=grams):
+                    B = sketched.product(sizes[j]).T.astype(np.float64, copy=False)
+                    G = None if is_interpolating(B, rows) else grams[j]  # that of the rows is wanted then
                     return j, _member(as_operand(B), Y, alphas, rows, max_memory, G)
 
                 # The largest first, so that no thread is left with it at the end.
@@ -209,76 +212,6 @@ def _member_by_svd(B, Y, alphas, rows, is_dual):
 
 
 # -- ensembles ------------------------------------------------------------------------------------------
-
-
-class _Members:
-    """A S^T in float64 and, where it comes for free, its Gram matrix, for sketches S of all sizes."""
-
-    def __init__(self, A, sizes, sketch, stream, max_memory):
-        n = A.shape[1]
-        is_sparse = A.container == "sparse"
-        families = {}
-        for d in sorted(set(sizes)):
-            families.setdefault(repr(make_sketch(sketch, n=n, sketch_size=d, sparse=is_sparse)), []).append(d)
-        self._sizes, self._parts = sizes, {}
-        plans = []
-        for members in families.values():
-            distribution = make_sketch(sketch, n=n, sketch_size=members[0], sparse=is_sparse)
-            nested = _nests(distribution, members, n, stream)
-            plans.append((distribution, members, nested))
-        stored = sum(max(ds) if nested else sum(ds) for _, ds, nested in plans)
-        check_room("The sketched data", 8 * A.shape[0] * stored, max_memory)
-        for distribution, members, nested in plans:
-            if nested:
-                whole = distribution.operator(max(members), n, stream, A.dtype)
-                B = self._sketched(A, whole)
-                largest = max((d for d in members if d < A.shape[0]), default=0)
-                G = as_operand(B[:, :largest]).gram() if largest else None
-                for d in members:
-                    scale = distribution.operator(d, n, stream, A.dtype).isometry_scale / whole.isometry_scale
-                    self._parts[d] = B[:, :d], scale, scale**2 * G[:d, :d] if d <= largest else None
-            else:
-                stack = _Stack([distribution.operator(d, n, stream, A.dtype) for d in members])
-                B, ends = self._sketched(A, stack), np.cumsum(members)
-                for d, end in zip(members, ends, strict=True):
-                    self._parts[d] = B[:, end - d : end], 1.0, None
-
-    @staticmethod
-    def _sketched(A, S):
-        B = A.T.sketch(S)
-        B = B.toarray() if sparse.issparse(B) else B
-        return B.T.astype(np.float64, copy=False)
-
-    def __getitem__(self, j):
-        B, scale, G = self._parts[self._sizes[j]]
-        return (B if scale == 1 else scale * B), G
-
-
-class _Stack:
-    """Sparse sketches, one below the other, for a single pass."""
-
-    is_sparse, needs_all_rows = True, False
-
-    def __init__(self, operators):
-        self._operators = operators
-        self.shape = sum(S.shape[0] for S in operators), operators[0].shape[1]
-
-    def columns(self, lo, hi, dtype):
-        return sparse.vstack([S.columns(lo, hi, dtype) for S in self._operators], format="csc")
-
-    def rows(self, lo, hi, dtype):
-        return sparse.vstack([S.rows(0, S.shape[0], dtype) for S in self._operators], format="csc")[lo:hi]
-
-
-def _nests(distribution, sizes, n, stream):
-    """Whether operators of these sizes are the first rows of the largest one."""
-    if len(sizes) == 1 or not distribution.extendable:
-        return len(sizes) == 1
-    try:
-        larger = distribution.operator(sizes[0], n, stream).extend(sizes[-1] - sizes[0])
-    except ValueError:  # SparseStack grows by whole blocks
-        return False
-    return larger.distribution == distribution
 
 
 class _Total:

@@ -3,11 +3,12 @@
 import numpy as np
 
 from sklr._backend import as_operand, as_stream, session
-from sklr.sketch import make_sketch
 
 from ._checks import check_count
+from ._sketched_sizes import SketchedSizes
 from .plan import MAX_MEMORY
-from .ridge_solvers import RidgeSolution, ridge
+from .ridge_plan import plan_ridge
+from .ridge_solvers import RidgeSolution, ridges
 
 AXES = ("samples", "features")
 
@@ -103,44 +104,142 @@ def sketched_ridge(
     >>> bool(np.allclose(sketched_ridge(A, y, 0.0, 50, rng=0).coef, np.arange(10.0)))
     True
     """
-    A = as_operand(A, name="A")
-    if axis not in AXES:
-        raise ValueError(f"axis must be one of {AXES}, got {axis!r}.")
-    length = A.shape[AXES.index(axis)]
-    d = check_count("sketch_size", sketch_size, 1)
-    if d > length:
-        raise ValueError(f"sketch_size must be at most {length}, the number of {axis}; got {d}.")
-    n_sketches = check_count("n_sketches", n_sketches, 1)
-    other = A.shape[1 - AXES.index(axis)]
-    needed = d * other * A.dtype.itemsize
-    if needed > max_memory:
-        raise ValueError(
-            f"The sketched matrix of {d} x {other} numbers needs {needed / 2**20:.3g} MiB, max_memory is "
-            f"{max_memory / 2**20:.3g} MiB. Use a smaller sketch_size or a larger max_memory."
-        )
-    Y = np.asarray(Y)
-    distribution = make_sketch(sketch, n=length, sketch_size=d, sparse=A.container == "sparse")
-    options = {"solver": solver, "tol": tol, "max_iter": max_iter, "max_memory": max_memory}
-    before, stream = A.n_passes, as_stream(rng)
-    coefs, solutions = 0.0, []
-    with session(n_threads):
-        for i in range(n_sketches):
-            S = distribution.operator(d, length, stream.child(2 * i), A.dtype)
-            if axis == "samples":
-                B, Z = A.sketch(S), as_operand(Y.reshape(len(Y), -1)).sketch(S).reshape(d, *Y.shape[1:])
-            else:
-                B, Z = A.T.sketch(S).T, Y
-            found = ridge(B, Z, alpha, rng=stream.child(2 * i + 1), **options)
-            coef = found.coef.astype(np.float64)
-            if axis == "features":
-                coef = S.T.apply(coef.reshape(d, -1)).reshape(length, *Y.shape[1:])
-            coefs = coefs + coef
-            solutions.append(found)
-    return RidgeSolution(
-        (coefs / n_sketches).astype(A.dtype),
-        np.max([found.residual for found in solutions], axis=0),
-        A.n_passes - before,
-        solutions[0].solver,
-        all(found.converged for found in solutions),
-        max(found.n_iter for found in solutions),
+    regressions = RidgesOnSketches(
+        as_operand(A, name="A"),
+        Y,
+        axis=axis,
+        sketch=sketch,
+        n_sketches=n_sketches,
+        max_memory=max_memory,
+        rng=rng,
+        solver=solver,
+        tol=tol,
+        max_iter=max_iter,
     )
+    with session(n_threads):
+        return regressions.solve(sketch_size, alpha)
+
+
+class RidgesOnSketches:
+    """`sketched_ridge` for several sketch sizes and values of alpha, which share what they can.
+
+    Parameters
+    ----------
+    A : operand of shape (m, n)
+        The matrix.
+    Y, axis, sketch, n_sketches, max_memory, rng
+        Of `sketched_ridge`.
+    **options : dict
+        Of `ridge`.
+    """
+
+    def __init__(self, A, Y, *, axis, sketch, n_sketches, max_memory, rng, **options):
+        if axis not in AXES:
+            raise ValueError(f"axis must be one of {AXES}, got {axis!r}.")
+        self._A, self._Y, self._axis = A, np.asarray(Y), axis
+        self._sketch, self._stream = sketch, as_stream(rng)
+        self._n_sketches = check_count("n_sketches", n_sketches, 1)
+        self._max_memory, self._options = max_memory, options | {"max_memory": max_memory}
+        self._kept = [None] * self._n_sketches
+
+    def sketch(self, sizes):
+        """Make sketches of several sizes together, in a session, if `max_memory` has room to keep them."""
+        for d in sizes:
+            self._check(d)
+        for i in range(self._n_sketches):
+            self._add(i, *self._sketched(i), sizes)
+
+    def solve(self, d, alpha):
+        """Solve for a sketch size, in a session; sketches that have been made before are used again.
+
+        Parameters
+        ----------
+        d : int
+            Rows of the sketches.
+        alpha : float or array of shape (t,) or (a, t)
+            In two dimensions one row for each of a regressions.
+
+        Returns
+        -------
+        RidgeSolution
+            As of `ridge`; for alphas of shape (a, t) coefficients of shape (n, a, t) and residuals (a, t).
+        """
+        self._check(d)
+        before, members = self._A.n_passes, []
+        for i in range(self._n_sketches):
+            of_A, of_Y = self._sketched(i)
+            self._add(i, of_A, of_Y, [d], is_needed=True)
+            members.append(self._member(i, of_A, of_Y, d, alpha))
+        return RidgeSolution(
+            (sum(found.coef for found in members) / len(members)).astype(self._A.dtype),
+            np.max([found.residual for found in members], axis=0),
+            self._A.n_passes - before,
+            members[0].solver,
+            all(found.converged for found in members),
+            max(found.n_iter for found in members),
+        )
+
+    def _add(self, i, of_A, of_Y, sizes, *, is_needed=False):
+        """Make sketches, and keep them if there is room."""
+        numbers = self._n_sketches * of_A.n_numbers(sizes)
+        has_room = numbers * self._A.dtype.itemsize <= self._max_memory
+        if not has_room and not is_needed:
+            return
+        of_A.add(sizes)
+        if of_Y is not None:
+            of_Y.add(sizes)
+        if has_room:
+            self._kept[i] = of_A, of_Y
+
+    def _sketched(self, i):
+        """Sketches of A and, where its rows are what is sketched, of Y."""
+        if self._kept[i] is not None:
+            return self._kept[i]
+        stream = self._stream.child(2 * i)
+        if self._axis == "features":
+            return SketchedSizes(self._A.T, self._sketch, stream), None
+        targets = as_operand(self._Y.reshape(len(self._Y), -1))
+        of_A = SketchedSizes(self._A, self._sketch, stream)
+        return of_A, SketchedSizes(targets, self._sketch, stream, like=self._A)
+
+    def _member(self, i, of_A, of_Y, d, alpha):
+        """The regression on one sketch."""
+        B, Z, target_shape = of_A.product(d), self._Y, self._Y.shape[1:]
+        if of_Y is None:
+            B = B.T
+        else:
+            Z = of_Y.product(d).reshape(d, *target_shape)
+        options = self._options | {"rng": self._stream.child(2 * i + 1)}
+        if _is_direct(B, Z, alpha, options):
+            options["gram"] = of_A.gram(d)
+        solution = ridges(B, Z, alpha, **options)
+        coef = solution.coef.astype(np.float64)
+        if of_Y is None:
+            coef = of_A.operator(d).T.apply(coef.reshape(d, -1)).reshape(-1, *coef.shape[1:])
+        return solution._replace(coef=coef)
+
+    def _check(self, d):
+        length = self._A.shape[AXES.index(self._axis)]
+        check_count("sketch_size", d, 1)
+        if d > length:
+            raise ValueError(f"sketch_size must be at most {length}, the number of {self._axis}; got {d}.")
+        other = self._A.shape[1 - AXES.index(self._axis)]
+        needed = d * other * self._A.dtype.itemsize
+        if needed > self._max_memory:
+            raise ValueError(
+                f"The sketched matrix of {d} x {other} numbers needs {needed / 2**20:.3g} MiB, max_memory is "
+                f"{self._max_memory / 2**20:.3g} MiB. Use a smaller sketch_size or a larger max_memory."
+            )
+
+
+def _is_direct(B, Z, alpha, options):
+    """Whether a Gram matrix would be made."""
+    plan = plan_ridge(
+        B,
+        Z.reshape(len(Z), -1).shape[1] * (len(alpha) if np.ndim(alpha) == 2 else 1),
+        len(np.unique(alpha)),
+        tol=options["tol"],
+        solver=options["solver"],
+        max_memory=options["max_memory"],
+    )
+    return plan.solver in ("cholesky", "eigh")

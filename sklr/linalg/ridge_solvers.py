@@ -260,6 +260,19 @@ def ridge(
     )
 
 
+def ridges(A, Y, alpha, **options):
+    """`ridge`, which for alphas of shape (a, t), one row for each of a regressions, solves them together.
+
+    Coefficients have shape (n, a, t) then, and residuals (a, t).
+    """
+    if np.ndim(alpha) != 2:
+        return ridge(A, Y, alpha, **options)
+    found = ridge(A, np.tile(Y.reshape(len(Y), -1), len(alpha)), np.ravel(alpha), **options)
+    return found._replace(
+        coef=found.coef.reshape(-1, *np.shape(alpha)), residual=found.residual.reshape(np.shape(alpha))
+    )
+
+
 def _solve(run, A, plan, solver):
     """By the plan's solver; where it is refused, by the next of the chain."""
     first, is_sketched = plan.solver, plan.preconditioner == "sketch"

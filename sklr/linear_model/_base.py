@@ -11,7 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklr._validation import validate_operand
 from sklr.base import level_of_caller, unchanged_on_error
-from sklr.linalg import centered, ridge, row_weighted, sketched_ridge
+from sklr.linalg import centered, row_weighted
+from sklr.linalg.ridge_on_sketches import RidgesOnSketches
+from sklr.linalg.ridge_solvers import ridges
 from sklr.sketch import make_sketch
 
 # A column that is the same in so many rows, and has their value for a mean but for so many eps times the root
@@ -96,8 +98,18 @@ class RidgeBase(BaseEstimator):
         return A, Y, x_mean, y_mean
 
     def _solve(self, A, Y, alpha, sketch_size, seed, gram=None):
-        """The solution for targets Y on an operand A, all prepared."""
-        options = {
+        """The solution for targets Y on an operand A, both prepared; see `RidgesOnSketches.solve`."""
+        if sketch_size is None:
+            return ridges(A, Y, alpha, gram=gram, **self._solver_options(seed))
+        return self._on_sketches(A, Y, seed).solve(sketch_size, alpha)
+
+    def _on_sketches(self, A, Y, seed):
+        """Regressions on sketches of an operand A, for any sizes."""
+        options = {"axis": self.axis, "n_sketches": self.n_sketches, **self._solver_options(seed)}
+        return RidgesOnSketches(A, Y, **options)
+
+    def _solver_options(self, seed):
+        return {
             "solver": self.solver,
             "sketch": self.sketch,
             "tol": self.tol,
@@ -105,10 +117,6 @@ class RidgeBase(BaseEstimator):
             "max_memory": self.max_memory,
             "rng": seed,
         }
-        if sketch_size is None:
-            return ridge(A, Y, alpha, gram=gram, **options)
-        options |= {"axis": self.axis, "n_sketches": self.n_sketches}
-        return sketched_ridge(A, Y, alpha, sketch_size, **options)
 
     def _resolved_size(self, size, shape):
         """A sketch size as a number of rows, or None."""

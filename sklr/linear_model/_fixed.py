@@ -59,11 +59,12 @@ class FixedRidge(RidgeBase):
             solution = self._solve(A, Y, alpha, size, draw_seed(self.random_state))
         self._store(solution, x_mean, y_mean, size)
 
-    def fit_path(self, X, y, param_dicts, sample_weight=None):
+    def fit_path(self, X, y, param_dicts, sample_weight=None, *, reuse=None):
         """Yield one fitted estimator per dictionary of parameters, sharing what can be shared.
 
-        Dictionaries that differ in `alpha` only, each one number, share the sketches and the factorisation.
-        The estimators are those of direct fits, to `tol`.
+        Dictionaries that differ in `alpha`, each one number, and in `sketch_size` share the prepared data,
+        the passes and, where the family of the sketches nests, the largest sketch and its Gram matrix; those
+        of one sketch size also the factorisation. The estimators are those of direct fits, to `tol`.
 
         Parameters
         ----------
@@ -75,6 +76,9 @@ class FixedRidge(RidgeBase):
             Parameters of each estimator; what is not in it is as in this one.
         sample_weight : float or array-like of shape (n_samples,), default=None
             How much each row counts.
+        reuse : dict, default=None
+            Kept between calls with the same X, y and weights, first empty: prepared data and sketches, of
+            which larger ones are grown where their family nests.
 
         Yields
         ------
@@ -82,27 +86,31 @@ class FixedRidge(RidgeBase):
             A fitted one of this class for each dictionary, in their order. This one stays as it is.
         """
         wanted = [clone(self).set_params(**parameters) for parameters in param_dicts]
+        reuse = {} if reuse is None else reuse
         for estimator in wanted:
             estimator._validate_params()
             estimator._check_parameters()
+        kinds = [estimator._sharing_key() for estimator in wanted]
         groups = {}
         for i, estimator in enumerate(wanted):
-            groups.setdefault(estimator._sharing_key(i), []).append(i)
+            position = None if np.ndim(estimator.alpha) == 0 else i
+            size = repr(estimator.sketch_size)  # 1 is a row, 1.0 all of them
+            groups.setdefault((kinds[i], size, position), []).append(i)
         group_of = {i: group for group in groups.values() for i in group}
         fitted = {}
-        for i in range(len(wanted)):
+        for i, kind in enumerate(kinds):
             if i not in fitted:
-                group = group_of[i]
-                fitted.update(
-                    zip(group, _fitted_together([wanted[j] for j in group], X, y, sample_weight), strict=True)
-                )
+                if kind not in reuse:
+                    reuse[kind] = _Prepared(wanted[i], X, y, sample_weight)
+                reuse[kind].sketch([wanted[j].sketch_size for j, other in enumerate(kinds) if other == kind])
+                fitted |= zip(group_of[i], reuse[kind].fit([wanted[j] for j in group_of[i]]), strict=True)
             yield fitted.pop(i)
 
-    def _sharing_key(self, position):
-        """Equal for estimators that one factorisation serves."""
+    def _sharing_key(self):
+        """Equal for estimators that share their data and sketches."""
         parameters = self.get_params(deep=False)
-        alpha = parameters.pop("alpha")
-        return joblib.hash((parameters, None if np.ndim(alpha) == 0 else position))
+        del parameters["alpha"], parameters["sketch_size"]
+        return joblib.hash(parameters)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def plan(self, X, n_targets=1):
@@ -163,27 +171,41 @@ class FixedRidge(RidgeBase):
         return np.broadcast_to(alpha, (n_targets,)) if alpha.ndim else float(alpha)
 
 
-def _fitted_together(estimators, X, y, sample_weight):
-    """Fit estimators that differ in alpha only: their targets are solved for as if they were one's."""
-    first = estimators[0]
-    A, Y, weight = first._validated(X, y, sample_weight)
-    for other in estimators[1:]:
-        vars(other).update({name: value for name, value in vars(first).items() if name.endswith("_")})
-    size = first._resolved_size(first.sketch_size, A.shape)
-    alphas = [estimator._alphas(Y) for estimator in estimators]
-    n_targets = 1 if Y.ndim == 1 else Y.shape[1]
-    with session(first.n_threads):
-        A, Y, x_mean, y_mean = first._prepared(A, Y, weight)
-        copies = np.tile(Y.reshape(len(Y), -1), len(estimators))
-        seed = draw_seed(first.random_state)
-        alpha = np.concatenate([np.broadcast_to(alpha, n_targets) for alpha in alphas])
-        solution = first._solve(A, copies, alpha, size, seed)
-    for i, estimator in enumerate(estimators):
-        mine = slice(i * n_targets, (i + 1) * n_targets)
-        coef = solution.coef[:, mine]
-        part = solution._replace(
-            coef=coef[:, 0] if Y.ndim == 1 else coef,
-            residual=solution.residual[mine],
-        )
-        estimator._store(part, x_mean, y_mean, size)
-    return estimators
+class _Prepared:
+    """Data, and their sketches, for estimators that differ in alpha and sketch size only."""
+
+    def __init__(self, estimator, X, y, sample_weight):
+        self._estimator = clone(estimator)
+        operand, self._targets, weight = self._estimator._validated(X, y, sample_weight)
+        self._attributes = {
+            name: value for name, value in vars(self._estimator).items() if name.endswith("_")
+        }
+        self._seed = draw_seed(estimator.random_state)
+        with session(estimator.n_threads):
+            self._A, Y, *self._means = self._estimator._prepared(operand, self._targets, weight)
+        self._Y = Y.reshape(len(Y), -1)
+        self._on_sketches = self._estimator._on_sketches(self._A, self._Y, self._seed)
+
+    def sketch(self, sizes):
+        """Make the sketches of several sizes together."""
+        sizes = [self._resolved(size) for size in sizes if size is not None]
+        with session(self._estimator.n_threads):
+            self._on_sketches.sketch(sizes)
+
+    def fit(self, estimators):
+        """Fit estimators of one sketch size, of which each has one alpha; or a single one."""
+        size, n_targets = self._resolved(estimators[0].sketch_size), self._Y.shape[1]
+        alphas = [np.broadcast_to(estimator._alphas(self._targets), n_targets) for estimator in estimators]
+        with session(self._estimator.n_threads):
+            if size is None:
+                found = self._estimator._solve(self._A, self._Y, np.array(alphas), None, self._seed)
+            else:
+                found = self._on_sketches.solve(size, np.array(alphas))
+        for i, estimator in enumerate(estimators):
+            vars(estimator).update(self._attributes)
+            coef = found.coef[:, i, 0] if self._targets.ndim == 1 else found.coef[:, i]
+            estimator._store(found._replace(coef=coef, residual=found.residual[i]), *self._means, size)
+        return estimators
+
+    def _resolved(self, size):
+        return self._estimator._resolved_size(size, self._A.shape)

@@ -8,6 +8,7 @@ other, so that no more is held than the fits on one way down.
 import copy
 import time
 import warnings
+from inspect import signature
 from traceback import format_exc, format_exception
 from typing import NamedTuple
 
@@ -69,7 +70,45 @@ class Leaf(NamedTuple):
     error: str | None
 
 
-def walk(estimator, settings, inputs, y, fit_params, *, raises):
+class Kept:
+    """What walks through other values of one parameter can use again, for the same data.
+
+    These are what the steps before the one with the parameter make of the data, and what its `fit_path` keeps
+    in the dictionary `reuse`, if it takes one.
+
+    Parameters
+    ----------
+    parameter : str
+        Its name.
+    """
+
+    def __init__(self, parameter):
+        self._parameter = parameter
+        self._branches, self._of_paths = {}, {}
+
+    def is_of(self, stage):
+        """Whether the parameter belongs to a step."""
+        return self._parameter.startswith(_prefix(stage.name))
+
+    def branch(self, key, members):
+        """What is kept of a step: a copy, because what follows may write to it; or None."""
+        found = self._branches.get(key)
+        if found is None:
+            return None
+        clocks = {"fit_clock": Clock(len(members)), "score_clock": Clock(len(members))}
+        return found._replace(members=members, outputs=[copied(X) for X in found.outputs], **clocks)
+
+    def keep(self, key, branch):
+        """Keep what a step makes of the data."""
+        if branch.error is None:
+            self._branches[key] = branch._replace(outputs=[copied(X) for X in branch.outputs])
+
+    def of_path(self, key):
+        """The dictionary of a path."""
+        return self._of_paths.setdefault(key, {})
+
+
+def walk(estimator, settings, inputs, y, fit_params, *, raises, kept=None):
     """Fit an estimator with many settings, and yield a `Leaf` for each distinct one.
 
     Parameters
@@ -86,13 +125,16 @@ def walk(estimator, settings, inputs, y, fit_params, *, raises):
         Passed to `fit`.
     raises : bool
         Whether errors of fits are raised.
+    kept : Kept, default=None
+        Of former walks through other settings of the same estimator with the same data.
     """
     structures = _by_structure(estimator, settings)
     for at, (structure, members) in enumerate(structures):
         whole = clone(estimator).set_params(**cloned(structure))
         stages = list(_stages(whole, "", fit_params))
         mine = [copied(X) for X in inputs] if at < len(structures) - 1 else inputs
-        yield from _Walk(whole, stages, settings, y, raises).down(0, members, mine, {}, [], [])
+        way = _Way((_hash(structure),), {}, [], [])
+        yield from _Walk(whole, stages, settings, y, raises, kept).down(0, members, mine, way)
 
 
 def blocks_of(estimator, settings, n_parts):
@@ -122,46 +164,73 @@ class _Stage(NamedTuple):
     params: dict  # of its methods
 
 
+class _Way(NamedTuple):
+    """What lies above a step."""
+
+    key: tuple  # of the settings
+    fitted: dict  # steps by name
+    fit_clocks: list
+    score_clocks: list
+
+    def further(self, stage, setting, branch):
+        return _Way(
+            (*self.key, _hash(setting)),
+            self.fitted | {stage.name: branch.model},
+            [*self.fit_clocks, branch.fit_clock],
+            [*self.score_clocks, branch.score_clock],
+        )
+
+
 class _Walk:
     """The walk through the settings of one sequence of steps."""
 
-    def __init__(self, whole, stages, settings, y, raises):
+    def __init__(self, whole, stages, settings, y, raises, kept):
         self.whole, self.stages, self.settings, self.y, self.raises = whole, stages, settings, y, raises
+        self.kept = kept
+        growing = [at for at, stage in enumerate(stages) if kept is not None and kept.is_of(stage)]
+        self.growing_at = growing[0] if growing else -1
 
-    def down(self, at, members, inputs, fitted, fit_clocks, score_clocks):
+    def down(self, at, members, inputs, way):
         """Yield the leaves below the stage `at`, for some settings that agree in all stages before it."""
         stage, is_last = self.stages[at], at == len(self.stages) - 1
         own = _distinct(self.settings, members, _prefix(stage.name))
-        for branch in self._branches(stage, own, inputs, is_last):
-            fitted_here = fitted | {stage.name: branch.model}
-            fit_clocks_here = [*fit_clocks, branch.fit_clock]
-            score_clocks_here = [*score_clocks, branch.score_clock]
+        for (setting, _), branch in zip(own, self._kept_or_made(at, own, inputs, way), strict=True):
+            here = way.further(stage, setting, branch)
+            clocks = here.fit_clocks, here.score_clocks
             if branch.error is not None:
-                yield Leaf(branch.members, None, None, [], fit_clocks_here, score_clocks_here, branch.error)
+                yield Leaf(branch.members, None, None, [], *clocks, branch.error)
             elif is_last:
-                estimator = _assembled(self.whole, fitted_here, "")
-                yield Leaf(
-                    branch.members,
-                    estimator,
-                    branch.model,
-                    branch.outputs,
-                    fit_clocks_here,
-                    score_clocks_here,
-                    None,
-                )
+                estimator = _assembled(self.whole, here.fitted, "")
+                yield Leaf(branch.members, estimator, branch.model, branch.outputs, *clocks, None)
             else:
-                yield from self.down(
-                    at + 1, branch.members, branch.outputs, fitted_here, fit_clocks_here, score_clocks_here
-                )
+                yield from self.down(at + 1, branch.members, branch.outputs, here)
 
-    def _branches(self, stage, own, inputs, is_last):
+    def _kept_or_made(self, at, own, inputs, way):
+        """The branches of a step; those before the step whose parameter grows are kept."""
+        stage, is_last = self.stages[at], at == len(self.stages) - 1
+        if at >= self.growing_at:
+            reuse = self.kept.of_path(way.key) if at == self.growing_at else None
+            yield from self._branches(stage, own, inputs, is_last, reuse)
+            return
+        keys = [(*way.key, _hash(setting)) for setting, _ in own]
+        found = [self.kept.branch(key, members) for key, (_, members) in zip(keys, own, strict=True)]
+        if None not in found:
+            yield from found
+            return
+        for key, branch in zip(keys, self._branches(stage, own, inputs, is_last, None), strict=True):
+            self.kept.keep(key, branch)
+            yield branch
+
+    def _branches(self, stage, own, inputs, is_last, reuse):
         """Fit a step with each of its own settings; `outputs` of the last one are its inputs."""
-        path = path_of(stage.step) if len(own) > 1 and not _is_passthrough(stage.step) else None
-        if path is None:
+        path = None if _is_passthrough(stage.step) else path_of(stage.step)
+        reuses = reuse is not None and path is not None and "reuse" in signature(path[0]).parameters
+        if path is None or len(own) == 1 and not reuses:
             yield from self._one_by_one(stage, own, inputs, is_last)
             return
         try:
-            models, fit_clock, score_clock, outputs = self._path(path, stage, own, inputs, is_last)
+            more = {"reuse": reuse} if reuses else {}
+            models, fit_clock, score_clock, outputs = self._path(path, stage, own, inputs, is_last, more)
         except Exception as error:
             # One setting may be to blame: then it is told when they are fitted one by one.
             has_failed = False
@@ -194,7 +263,7 @@ class _Walk:
                     made += [_transformed(model, X, {}) for X in inputs[1:]]
             yield _Branch(members, model, made, fit_clock, score_clock, None)
 
-    def _path(self, path, stage, own, inputs, is_last):
+    def _path(self, path, stage, own, inputs, is_last, more):
         """The models of a path, and what they make of the data where that is shared, else None."""
         fit, transform = path
         n_members = sum(len(members) for _, members in own)
@@ -202,7 +271,7 @@ class _Walk:
         outputs = None
         with fit_clock:
             settings = [cloned(own_setting) for own_setting, _ in own]
-            models = list(fit(inputs[0], self.y, settings, **_of_fit(stage.params)))
+            models = list(fit(inputs[0], self.y, settings, **_of_fit(stage.params), **more))
             if transform is not None and not is_last:
                 outputs = [transform(inputs[0], models)]
         if outputs is not None:

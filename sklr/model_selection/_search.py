@@ -1,6 +1,5 @@
 """Grid search that fits once what candidates have in common."""
 
-import sys
 import time
 import warnings
 
@@ -26,6 +25,7 @@ from sklr.base import level_of_caller
 
 from ._choice import SimplestWithin, stored_numbers
 from ._paths import Failed, blocks_of, cloned, copied, shares, walk
+from ._progress import Progress
 
 
 class SketchSearchCV(GridSearchCV):
@@ -203,7 +203,7 @@ class SketchSearchCV(GridSearchCV):
         self.n_splits_ = len(splits)
         self.scorer_ = scorers._scorers if is_multimetric(scorers) else scorers
         candidates = self._checked_candidates()
-        rows = self._evaluated(X, y, candidates, splits, scorers, routed, finished)
+        rows = self._evaluated(X, y, candidates, splits, scorers, refit_metric, routed, finished)
         self.multimetric_ = isinstance(rows[0]["test_scores"], dict)
         if callable(self.scoring) and self.multimetric_:
             self._check_refit_for_multimetric(rows[0]["test_scores"])
@@ -217,9 +217,12 @@ class SketchSearchCV(GridSearchCV):
             self._refit(X, y, routed.estimator.fit)
         return self
 
+    def _candidates(self):
+        return list(ParameterGrid(self.param_grid))
+
     def _checked_candidates(self):
         """The candidates; an error for a parameter that the estimator does not have."""
-        candidates = list(ParameterGrid(self.param_grid))
+        candidates = self._candidates()
         if not candidates:
             raise ValueError(f"param_grid has no candidates, got {self.param_grid!r}.")
         for parameters in candidates:
@@ -228,22 +231,47 @@ class SketchSearchCV(GridSearchCV):
             self.refit.check({name for parameters in candidates for name in parameters}, self.scorer_)
         return candidates
 
-    def _evaluated(self, X, y, candidates, splits, scorers, routed, finished):
+    def _evaluated(self, X, y, candidates, splits, scorers, refit_metric, routed, finished):
         """Scores and times of every candidate in every split, candidate by candidate; sets `cv_results_`."""
         n_splits = len(splits)
         n_parts = -(-effective_n_jobs(self.n_jobs) // max(n_splits, 1))
         blocks = blocks_of(self.estimator, candidates, n_parts)
-        tasks = [(split, block) for split in range(n_splits) for block in blocks]
         rows = [None] * (len(candidates) * n_splits)
-        progress = _Progress(rows, candidates, n_splits, self.verbose)
+        try:
+            self._fill(rows, candidates, blocks, X, y, splits, scorers, routed)
+        except KeyboardInterrupt:
+            done = [i for i in range(n_splits) if None not in rows[i::n_splits]]
+            if done:
+                rows = [rows[i] for i in range(len(rows)) if i % n_splits in done]
+                if callable(self.scoring):
+                    insert_error_scores(rows, self.error_score)
+                finished["cv_results_"] = self._table(candidates, len(done), rows)
+            raise
+        report_failed_fits(rows, self.error_score)
+        if callable(self.scoring):
+            insert_error_scores(rows, self.error_score)
+        finished["cv_results_"] = self.cv_results_ = self._table(candidates, n_splits, rows)
+        return rows
+
+    def _fill(self, rows, candidates, blocks, X, y, splits, scorers, routed, *, kept=None, label=""):
+        """Put in the rows of all candidates, candidate by candidate; the tasks are splits with a block each.
+
+        With `kept`, an object for each split, the tasks are run in this process.
+        """
+        n_splits = len(splits)
+        tasks = [(split, block) for split in range(n_splits) for block in blocks]
+        backend, _ = get_active_backend(require=None if kept is None else "sharedmem")
+        n_jobs = effective_n_jobs(self.n_jobs)
+        in_this_process = n_jobs == 1 or kept is not None or getattr(backend, "supports_sharedmem", False)
         # Results come one by one, for the progress and in case of an interruption, where joblib can do that.
-        can_stream = getattr(get_active_backend()[0], "supports_return_generator", False)
+        can_stream = getattr(backend, "supports_return_generator", False)
         parallel = Parallel(
             n_jobs=self.n_jobs,
             pre_dispatch=self.pre_dispatch,
             return_as="generator" if can_stream else "list",
+            require=None if kept is None else "sharedmem",
         )
-        try:
+        with Progress(candidates, n_splits, label, self.verbose) as progress:
             found = parallel(
                 delayed(_fit_and_score)(
                     self.estimator,
@@ -256,32 +284,20 @@ class SketchSearchCV(GridSearchCV):
                     routed.scorer.score,
                     self.return_train_score,
                     self.error_score,
+                    kept=None if kept is None else kept[split],
+                    report=progress.of(block) if in_this_process else None,
                 )
                 for split, block in tasks
             )
             for (split, block), of_task in zip(tasks, found, strict=True):
                 for i, row in zip(block, of_task, strict=True):
                     rows[i * n_splits + split] = row
-                progress.show()
-        except KeyboardInterrupt:
-            done = [i for i in range(n_splits) if None not in rows[i::n_splits]]
-            if done:
-                rows = [rows[i] for i in range(len(rows)) if i % n_splits in done]
-                if callable(self.scoring):
-                    insert_error_scores(rows, self.error_score)
-                finished["cv_results_"] = self._table(candidates, len(done), rows)
-            raise
-        finally:
-            progress.end()
-        report_failed_fits(rows, self.error_score)
-        if callable(self.scoring):
-            insert_error_scores(rows, self.error_score)
-        finished["cv_results_"] = self.cv_results_ = self._table(candidates, n_splits, rows)
-        return rows
+                if not in_this_process:
+                    progress.of(block)(range(len(block)), of_task)
 
-    def _table(self, candidates, n_splits, rows):
+    def _table(self, candidates, n_splits, rows, more=None):
         stored = np.array([row["stored_numbers"] for row in rows]).reshape(-1, n_splits).mean(axis=1)
-        return self._format_results(candidates, n_splits, rows) | {"mean_stored_numbers": stored}
+        return self._format_results(candidates, n_splits, rows, more) | {"mean_stored_numbers": stored}
 
     def _refit(self, X, y, fit_params):
         self.best_estimator_ = clone(self.estimator).set_params(**cloned(self.best_params_))
@@ -296,9 +312,24 @@ class SketchSearchCV(GridSearchCV):
 
 
 def _fit_and_score(
-    estimator, settings, X, y, train, test, scorer, fit_params, score_params, return_train_score, error_score
+    estimator,
+    settings,
+    X,
+    y,
+    train,
+    test,
+    scorer,
+    fit_params,
+    score_params,
+    return_train_score,
+    error_score,
+    kept=None,
+    report=None,
 ):
-    """The rows of settings of an estimator in one split."""
+    """The rows of settings of an estimator in one split.
+
+    ``report(members, rows)`` is called with those that are done, before their times are known.
+    """
     X_train, y_train = safe_split(estimator, X, y, train)
     X_test, y_test = safe_split(estimator, X, y, test, train)
     inputs = [X_train, X_test]
@@ -313,6 +344,7 @@ def _fit_and_score(
         y_train,
         index_params(X, fit_params, train),
         raises=error_score == "raise",
+        kept=kept,
     )
     found = []
     for leaf in leaves:
@@ -330,6 +362,8 @@ def _fit_and_score(
             if key == "test_scores":
                 seconds = time.perf_counter() - start
         found.append((leaf.members, row, leaf.fit_clocks, leaf.score_clocks, seconds))
+        if report is not None:
+            report(leaf.members, [row] * len(leaf.members))
     rows = [None] * len(settings)
     for members, row, fit_clocks, score_clocks, seconds in found:  # now that all who share a time are done
         row["fit_time"] = shares(fit_clocks)
@@ -352,46 +386,3 @@ def _scored(model, X, y, scorer, params, error_score):
         stacklevel=level_of_caller(),
     )
     return error_scores(scorer, error_score)
-
-
-class _Progress:
-    """One line that is written over: candidates done, time left, the best score so far."""
-
-    def __init__(self, rows, candidates, n_splits, verbose):
-        self._rows, self._candidates, self._n_splits = rows, candidates, n_splits
-        self._shows, self._start, self._width = verbose > 0, time.perf_counter(), 0
-
-    def show(self):
-        """Write the line anew."""
-        if not self._shows:
-            return
-        n_done = sum(row is not None for row in self._rows)
-        seconds = time.perf_counter() - self._start
-        left = seconds / n_done * (len(self._rows) - n_done)
-        n_candidates = len(self._candidates)
-        done = n_done / self._n_splits
-        line = f"{done:.3g} of {n_candidates} candidates, {left:.0f} s left{self._best()}"
-        sys.stderr.write(f"\r{line:<{self._width}}")
-        sys.stderr.flush()
-        self._width = len(line)
-
-    def _best(self):
-        """The best mean of the first score over the splits that are done."""
-        best, which = -np.inf, None
-        for i in range(len(self._candidates)):
-            done = [
-                row for row in self._rows[i * self._n_splits : (i + 1) * self._n_splits] if row is not None
-            ]
-            values = [_first_score(row["test_scores"]) for row in done]
-            if values and np.mean(values) > best:
-                best, which = np.mean(values), i
-        return "" if which is None else f", best so far {best:.4g}: {self._candidates[which]}"
-
-    def end(self):
-        """End the line."""
-        if self._shows:
-            sys.stderr.write("\n")
-
-
-def _first_score(scores):
-    return next(iter(scores.values())) if isinstance(scores, dict) else scores

@@ -8,13 +8,16 @@ newsgroups
 genotypes
     20 values of alpha and 10 sketch sizes of SketchedRidge with sketched features, 1,814 mice, five folds.
 threads
-    n_jobs=2 in threads, against one job, and against two jobs without the control of threads: scikit-learn's
-    TruncatedSVD in the place of RandomizedLowRank.
+    n_jobs=2 in threads, against one job, and against two jobs without the control of threads: each with a
+    thread of its own for every core, and BLAS with as many in each of these.
 
 Columns: "s" seconds; "speed-up" those of the method over those of "sklr"; "best" the best mean score;
 "differs" the largest difference of a mean score from that of GridSearchCV over the same estimator; "spread"
 the mean standard deviation of scores over the folds. Data sets are read from the folder that SKLR_DATA names.
 """
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import joblib
 import numpy as np
@@ -28,6 +31,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklr._backend import threads as controls
 from sklr.decomposition import RandomizedLowRank
 from sklr.linear_model import SketchedRidge
 from sklr.model_selection import SketchSearchCV
@@ -121,6 +125,27 @@ class InThreads(SketchSearchCV):
             return super().fit(X, y, **params)
 
 
+class Uncontrolled(InThreads):
+    """The same, where nobody counts the threads and BLAS keeps those that it has."""
+
+    def fit(self, X, y=None, **params):
+        """Fit, with the two controls of the backend taken away."""
+        blas, hire = controls._blas, controls._Workers.hire
+
+        def hire_all(workers, n_wanted, work, helpers):
+            if workers._pool is None:
+                workers._pool, workers._pool_size = ThreadPoolExecutor(64), 64
+            for _ in range(n_wanted):
+                workers.enter()
+                helpers.append(workers._pool.submit(workers._help, work, 64))
+
+        controls._blas, controls._Workers.hire = nullcontext(), hire_all
+        try:
+            return super().fit(X, y, **params)
+        finally:
+            controls._blas, controls._Workers.hire = blas, hire
+
+
 def threads(report, args, small):
     """Two jobs in one process."""
     rng = np.random.default_rng(0)
@@ -128,17 +153,14 @@ def threads(report, args, small):
     y = (X @ rng.standard_normal(500) > 0).astype(int)
     grid = {"reduce__random_state": [0, 1]}
 
-    def model(reduce):
-        return Pipeline([("reduce", reduce), ("classify", RidgeClassifier())])
-
-    ours, theirs = model(RandomizedLowRank(50)), model(TruncatedSVD(50, n_iter=4))
-    searches = {
-        "sklr, n_jobs=2": InThreads(ours, grid, n_jobs=2, cv=4, refit=False),
-        "sklr, n_jobs=1": InThreads(ours, grid, n_jobs=1, cv=4, refit=False),
-        "TruncatedSVD, n_jobs=2": InThreads(theirs, grid, n_jobs=2, cv=4, refit=False),
-        "TruncatedSVD, n_jobs=1": InThreads(theirs, grid, n_jobs=1, cv=4, refit=False),
-    }
-    compare(report, args, "threads", searches, X, y)
+    for solver in ("krylov", "gram"):
+        model = Pipeline([("reduce", RandomizedLowRank(50, solver=solver)), ("classify", RidgeClassifier())])
+        searches = {
+            "sklr, n_jobs=2": InThreads(model, grid, n_jobs=2, cv=4, refit=False),
+            "sklr, n_jobs=1": InThreads(model, grid, n_jobs=1, cv=4, refit=False),
+            "uncontrolled, n_jobs=2": Uncontrolled(model, grid, n_jobs=2, cv=4, refit=False),
+        }
+        compare(report, args, f"threads, solver={solver}", searches, X, y)
 
 
 CASES = {case.__name__: case for case in (mnist, newsgroups, genotypes, threads)}

@@ -19,8 +19,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
-from sklr.linalg import RowChunks
-from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier, SketchedRidgeCV, _base
+from sklr.linalg import RowChunks, ridge_solvers
+from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier, SketchedRidgeCV
 from sklr.sketch import SRTT, Gaussian, SparseStack
 
 M, N, T = 60, 8, 3
@@ -460,16 +460,15 @@ def test_bad_coverage(coverage, error, message):
 
 @pytest.fixture
 def solved(monkeypatch):
-    """How often plain and sketched regressions were solved, and for how many targets."""
+    """For how many targets regressions were solved."""
     calls = []
-    for name in ("ridge", "sketched_ridge"):
-        original = getattr(_base, name)
+    original = ridge_solvers.ridge
 
-        def counted(A, Y, *args, name=name, original=original, **kwargs):
-            calls.append((name, np.shape(Y)[1] if np.ndim(Y) == 2 else 1))
-            return original(A, Y, *args, **kwargs)
+    def counted(A, Y, *args, **kwargs):
+        calls.append(np.shape(Y)[1] if np.ndim(Y) == 2 else 1)
+        return original(A, Y, *args, **kwargs)
 
-        monkeypatch.setattr(_base, name, counted)
+    monkeypatch.setattr(ridge_solvers, "ridge", counted)
     return calls
 
 
@@ -480,8 +479,9 @@ def solved(monkeypatch):
         ({}, [None]),
         ({"n_sketches": 2}, [20, 0.5]),
         ({"axis": "features", "sketch": "sparse_stack"}, [4, 0.9]),
+        ({"axis": "features"}, [0.9, None, 4]),
     ],
-    ids=["plain", "samples", "features"],
+    ids=["plain", "samples", "features", "features, nested"],
 )
 def test_a_path_equals_direct_fits(parameters, sizes, weighted, data, solved):
     """Coefficients, residuals or names of another candidate; a factorisation for each alpha."""
@@ -492,7 +492,8 @@ def test_a_path_equals_direct_fits(parameters, sizes, weighted, data, solved):
     for y in (Y, Y[:, 0]):
         solved.clear()
         path = list(model.fit_path(X, y, candidates, sample_weight=weight))
-        assert [n for _, n in solved] == [len(ALPHAS) * (T if y.ndim == 2 else 1)] * len(sizes)
+        n_solved = sum(1 if size is None else model.n_sketches for size in sizes)
+        assert solved == [len(ALPHAS) * (T if y.ndim == 2 else 1)] * n_solved
         for fitted, candidate in zip(path, candidates, strict=True):
             direct = clone(model).set_params(**candidate).fit(X, y, sample_weight=weight)
             np.testing.assert_allclose(fitted.coef_, direct.coef_, rtol=1e-6, atol=1e-8)

@@ -1,5 +1,6 @@
 """What stands around a search: scikit-learn's halving, notebooks, threads."""
 
+import os
 import threading
 
 import joblib
@@ -121,3 +122,57 @@ def test_display_of_a_halving_search():
     ).fit(A, b)
     display = SketchSearchDisplay.from_estimator(search, params="sketch_size")
     assert display.errorbars_[0][0].get_xdata().tolist() == [30, 60]
+
+
+# -- joblib's backends --------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["loky", "threading", "dask, threads", "dask, processes"])
+def backend(request):
+    """Two jobs on one of them, of as many processes as it says."""
+    if not request.param.startswith("dask"):
+        with joblib.parallel_backend(request.param, n_jobs=2):
+            yield 2 if request.param == "loky" else 1
+        return
+    distributed = pytest.importorskip("distributed")
+    in_processes = request.param.endswith("processes")
+    n_processes = 2 if in_processes else 1
+    with (
+        distributed.LocalCluster(
+            n_workers=n_processes,
+            threads_per_worker=2 // n_processes,
+            processes=in_processes,
+            dashboard_address=None,
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_backend("dask"),
+    ):
+        yield n_processes
+
+
+def test_backends(backend):
+    """Processes that take all cores each, BLAS with threads of its own, results of other workers."""
+
+    def look(estimator, X, y):
+        with threads.session():
+            limits = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+            return {
+                "score": estimator.score(X, y),
+                "blas": max(limits, default=1),
+                "cores": threads.cpu_count(),
+                "process": os.getpid(),
+            }
+
+    model = make_pipeline(RandomizedLowRank(random_state=0), RidgeClassifier())
+    grid = {"randomizedlowrank__n_components": [3, 6, 9]}
+    search = SketchSearchCV(model, grid, cv=4, n_jobs=2, scoring=look, refit=False)
+    found = search.fit(X, y).cv_results_
+    assert set(found["mean_test_blas"]) == {1}
+    assert found["mean_test_cores"].max() * backend <= max(threads.cpu_count(), backend)
+    here = {os.getpid()} == {value for split in range(4) for value in found[f"split{split}_test_process"]}
+    assert here == (backend == 1)
+    with joblib.parallel_backend("sequential"):
+        alone = search.set_params(n_jobs=None).fit(X, y).cv_results_
+    for split in range(4):
+        key = f"split{split}_test_score"
+        np.testing.assert_array_equal(found[key], alone[key])

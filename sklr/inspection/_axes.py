@@ -18,6 +18,22 @@ def axes(ax, display):
     return plt.subplots(layout="constrained")[1]
 
 
+def line_style(given, **defaults):
+    """Properties of a line: those that are given, by any of their names ("c" for "color"), and defaults."""
+    from matplotlib import cbook, lines
+
+    return defaults | cbook.normalize_kwargs(given, lines.Line2D)
+
+
+def colors_of(n_lines):
+    """As many colours: of different hues as far as these go, then from dark to light."""
+    if n_lines <= len(COLORS):
+        return COLORS[:n_lines]
+    from matplotlib import colormaps
+
+    return colormaps["cividis"]([0.9 * at / (n_lines - 1) for at in range(n_lines)])
+
+
 def whole_numbers(axis):
     """Ticks of counts: no halves."""
     from matplotlib.ticker import MaxNLocator

@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklr.linalg import leverage_scores
 
-from ._axes import BLUE, GREY, ORANGE, axes, whole_numbers
+from ._axes import BLUE, GREY, ORANGE, axes, line_style, whole_numbers
 
 
 class SpectrumDisplay:
@@ -102,7 +102,7 @@ class SpectrumDisplay:
         values = np.asarray(self.singular_values, dtype=float)
         shown = values > 0
         label = name or self.name
-        style = {"color": BLUE, "marker": "o", "markersize": 3, "label": label} | line_kw
+        style = line_style(line_kw, color=BLUE, marker="o", markersize=3, label=label)
         (self.line_,) = ax.plot(np.flatnonzero(shown) + 1, values[shown], **style)
         ax.set_yscale("log")
         ax.set_xlabel("component")
@@ -233,7 +233,7 @@ class ErrorRankDisplay:
         ax = axes(ax, type(self).__name__)
         errors, label = np.asarray(self.errors, dtype=float), name or self.name
         sizes = np.arange(1, len(errors) + 1)
-        style = {"color": BLUE, "label": "estimated error"} | line_kw
+        style = line_style(line_kw, color=BLUE, label="estimated error")
         (self.line_,) = ax.plot(sizes, errors, **style)
         self.best_line_ = self.tol_line_ = None
         if self.best_errors is not None:
@@ -407,9 +407,8 @@ class LeverageDisplay:
         scores, label = np.asarray(self.scores, dtype=float), name or self.name
         order = np.argsort(-scores, kind="stable")
         place = np.arange(1, len(scores) + 1)
-        (self.line_,) = ax.plot(
-            place, scores[order], **({"color": BLUE, "label": "leverage score"} | line_kw)
-        )
+        style = line_style(line_kw, color=BLUE, label="leverage score")
+        (self.line_,) = ax.plot(place, scores[order], **style)
         uniform = self.k / len(scores)
         self.uniform_line_ = ax.axhline(
             uniform, color=GREY, linestyle="--", label=f"all alike: {uniform:.2g}"

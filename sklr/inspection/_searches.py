@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklr._sklearn_compat import standard_errors
 
-from ._axes import COLORS, GREY, MARKERS, ORANGE, axes
+from ._axes import GREY, MARKERS, ORANGE, axes, colors_of
 
 
 class SketchSearchDisplay:
@@ -136,15 +136,16 @@ class SketchSearchDisplay:
         best_rows = self._best_rows(params, values, lines, means)
         places, is_log = _places(values)
         self.errorbars_, self.cost_lines_ = [], []
+        colors, labelled = colors_of(len(lines)), -(-len(lines) // _MOST_LABELS)
         for at, line in enumerate(lines):
             rows = [best_rows.get((i, at)) for i in range(len(values))]
             shown = [i for i, row in enumerate(rows) if row is not None]
             x, of = places[shown], [rows[i] for i in shown]
             style = {
-                "color": COLORS[at % len(COLORS)],
+                "color": colors[at],
                 "marker": MARKERS[at % len(MARKERS)],
                 "markersize": 4,
-                "label": None if line is None else f"{params[1]} = {_text(line)}",
+                "label": None if line is None or at % labelled else f"{params[1]} = {_text(line)}",
             }
             self.errorbars_.append(score_ax.errorbar(x, means[of], errors[of], capsize=3, **style))
             if cost_ax is not None:
@@ -284,4 +285,4 @@ def _scale(ax, values, places, is_log):
     ax.set_xticks([], minor=True)
 
 
-_MOST_TICKS = 12
+_MOST_TICKS, _MOST_LABELS = 12, 8

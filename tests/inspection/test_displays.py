@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklr.decomposition import RandomizedLowRank
 from sklr.feature_selection import CURSelector
 from sklr.inspection import ErrorRankDisplay, LeverageDisplay, SketchSearchDisplay, SpectrumDisplay
+from sklr.linear_model import SketchedRidge
 from sklr.model_selection import SketchSearchCV
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -179,3 +180,22 @@ def test_what_cannot_be_drawn(search):
         SketchSearchDisplay.from_estimator(search, params=["a", "b", "c"])
     with pytest.raises(ValueError, match="a pair of axes"):
         SketchSearchDisplay.from_estimator(search, ax=plt.gca())
+
+
+def test_properties_by_their_short_names():
+    """A colour that is given twice, by two names."""
+    model = PCA(5).fit(X)
+    line = SpectrumDisplay.from_estimator(model, c="k", lw=3, ms=7).line_
+    assert (line.get_color(), line.get_linewidth(), line.get_markersize()) == ("k", 3, 7)
+
+
+def test_many_lines():
+    """Colours that come again, or a legend as long as the figure."""
+    grid = {"alpha": np.logspace(-2, 4, 20), "sketch_size": [20, 40, 60]}
+    model = SketchedRidge(axis="features", random_state=0)
+    search = SketchSearchCV(model, grid, cv=2, refit=False).fit(X[:200], y[:200])
+    display = SketchSearchDisplay.from_estimator(search, params=("sketch_size", "alpha"))
+    colors = {tuple(bars[0].get_color()) for bars in display.errorbars_}
+    assert len(colors) == 20
+    labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
+    assert 5 <= len(labels) <= 8 and labels[0] == "alpha = 0.01"

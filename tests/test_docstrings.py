@@ -198,7 +198,10 @@ def make(cls):
         "estimator": RidgeClassifier(),
         "param_grid": {"alpha": [1.0]},
     }
-    return cls(**{name: needed[name] for name, p in signature(cls).items() if p.default is p.empty})
+    given = {name: needed[name] for name, p in signature(cls).items() if p.default is p.empty}
+    if "resource" in signature(cls):
+        given["resource"] = "max_iter"  # of the estimator above
+    return cls(**given)
 
 
 @pytest.mark.parametrize("path", ESTIMATORS)

@@ -65,13 +65,40 @@ class RidgeBase(BaseEstimator):
             )
         return A, Y, sample_weight
 
-    def _predicted(self, X):
-        """``X coef_^T + intercept_``, one column for each target."""
-        check_is_fitted(self)
-        A = validate_operand(self, X, reset=False)
-        predicted = A.matmat(np.atleast_2d(self.coef_).T, n_threads=self.n_threads)
-        predicted += np.asarray(self.intercept_, dtype=predicted.dtype)
-        return predicted
+    def predict_path(self, X, models):
+        """Return what several fitted models predict, in one pass over X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
+            Rows with the features that were fitted.
+        models : list of estimator
+            Of this class, fitted on the same features.
+
+        Returns
+        -------
+        list of ndarray
+            ``model.predict(X)`` of each.
+        """
+        if not models:
+            return []
+        return [
+            model._answered(predicted)
+            for model, predicted in zip(models, self._predicted(X, models), strict=True)
+        ]
+
+    def _predicted(self, X, models=None):
+        """``X coef_^T + intercept_``, one column for each target; a list of them for several models."""
+        several = [self] if models is None else models
+        for model in several:
+            check_is_fitted(model)
+        A = validate_operand(several[0], X, reset=False)
+        coefs = [np.atleast_2d(model.coef_) for model in several]
+        predicted = A.matmat(np.vstack(coefs).T, n_threads=self.n_threads)
+        parts = np.split(predicted, np.cumsum([len(coef) for coef in coefs])[:-1], axis=1)
+        for model, part in zip(several, parts, strict=True):
+            part += np.asarray(model.intercept_, dtype=part.dtype)
+        return parts[0] if models is None else parts
 
     def _check_parameters(self):
         if self._sketch_given():

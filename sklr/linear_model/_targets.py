@@ -34,7 +34,10 @@ class Regressor(MultiOutputMixin, RegressorMixin):
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             ``X @ coef_.T + intercept_``.
         """
-        predicted = self._predicted(X)
+        return self._answered(self._predicted(X))
+
+    def _answered(self, predicted):
+        """What is predicted, of the shape of the targets."""
         return predicted[:, 0] if self.coef_.ndim == 1 else predicted
 
 
@@ -94,8 +97,7 @@ class Classifier(ClassifierMixin):
             One column for two classes: positive for the second one. Of several labels for each row, one
             column for each.
         """
-        predicted = self._predicted(X)
-        return predicted[:, 0] if predicted.shape[1] == 1 else predicted
+        return _without_single(self._predicted(X))
 
     def predict(self, X):
         """Predict the labels of rows; see `decision_function`.
@@ -111,7 +113,11 @@ class Classifier(ClassifierMixin):
             Entries of `classes_`. Of several labels for each row, an indicator matrix of shape
             (n_samples, n_classes).
         """
-        decision = self.decision_function(X)
+        return self._answered(self._predicted(X))
+
+    def _answered(self, predicted):
+        """The labels of what is predicted."""
+        decision = _without_single(predicted)
         if self.is_multilabel_:
             return (decision > 0).astype(int)
         chosen = (decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)
@@ -121,3 +127,8 @@ class Classifier(ClassifierMixin):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _without_single(predicted):
+    """A vector in place of a single column."""
+    return predicted[:, 0] if predicted.shape[1] == 1 else predicted

@@ -1,6 +1,7 @@
 """`fit_path` and `transform_path` for estimators of scikit-learn whose fits are nested."""
 
 from numbers import Integral
+from typing import NamedTuple
 
 import joblib
 from sklearn.base import clone
@@ -46,18 +47,32 @@ def _cut(fitted, model, k, full_rank):
     return model
 
 
+class Path(NamedTuple):
+    """The fits of several settings of an estimator together, and what fitted models then do together.
+
+    Attributes
+    ----------
+    fit : callable
+        ``fit(X, y, param_dicts, **fit_params)`` yields a fitted model for each dictionary.
+    transform, predict : callable or None
+        ``transform(X, models)`` lists what each model makes of X. None where they do it one by one.
+    """
+
+    fit: object
+    transform: object
+    predict: object
+
+
 # By the class itself: a subclass may fit in another way.
 ADAPTERS = {PCA: (fit_path, transform_nested), TruncatedSVD: (fit_path, transform_nested)}
 
 
 def path_of(estimator):
-    """``(fit_path, transform_path)`` of an estimator, as functions of it; None where it has no path.
-
-    `transform_path` is None where the models of a path transform one by one.
-    """
+    """The `Path` of an estimator, from its `fit_path`, `transform_path` and `predict_path`; or None."""
     if hasattr(estimator, "fit_path"):
-        return estimator.fit_path, getattr(estimator, "transform_path", None)
+        others = (getattr(estimator, name, None) for name in ("transform_path", "predict_path"))
+        return Path(estimator.fit_path, *others)
     if type(estimator) in ADAPTERS and getattr(estimator, "copy", True):  # else it would write to X
         fit, transform = ADAPTERS[type(estimator)]
-        return lambda X, y, param_dicts: fit(estimator, X, y, param_dicts), transform
+        return Path(lambda X, y, param_dicts: fit(estimator, X, y, param_dicts), transform, None)
     return None

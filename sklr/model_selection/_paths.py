@@ -8,6 +8,7 @@ other, so that no more is held than the fits on one way down.
 import copy
 import time
 import warnings
+from contextlib import nullcontext
 from inspect import signature
 from traceback import format_exc, format_exception
 from typing import NamedTuple
@@ -55,6 +56,8 @@ class Leaf(NamedTuple):
         Its last step.
     inputs : list
         What the steps before that make of the data.
+    together : Together or None
+        The models of the path that the last step is from.
     fit_clocks, score_clocks : list of Clock
         Time that was spent on fits, and on transforming data other than the first.
     error : str or None
@@ -65,9 +68,44 @@ class Leaf(NamedTuple):
     estimator: object
     last: object
     inputs: list
+    together: object
     fit_clocks: list
     score_clocks: list
     error: str | None
+
+    def knowing(self, at):
+        """The last step, which knows its predictions of ``inputs[at]`` where a path makes them together."""
+        return self.last if self.together is None else self.together.knowing(self.last, self.inputs, at)
+
+
+class Together:
+    """Models of a path that predict together when the first prediction is asked for."""
+
+    def __init__(self, predict, models, score_clock):
+        self._predict, self._models, self._score_clock = predict, models, score_clock
+        self._predictions = {}
+
+    def knowing(self, model, inputs, at):
+        """A model, or a copy of it that knows its predictions of one of the inputs."""
+        X = inputs[at]
+        if isinstance(X, Failed):
+            return model
+        if at not in self._predictions:
+            with self._score_clock if at else nullcontext():  # data of the fit count for no time
+                try:
+                    self._predictions[at] = list(self._predict(X, self._models))
+                except Exception:  # which will be told of when the model predicts by itself
+                    self._predictions[at] = None
+        if self._predictions[at] is None:
+            return model
+        which = next(i for i, other in enumerate(self._models) if other is model)
+        known, own, prediction = copy.copy(model), model.predict, self._predictions[at][which]
+
+        def predict(data):  # scorers look at the name
+            return prediction if data is X else own(data)
+
+        known.predict = predict
+        return known
 
 
 class Kept:
@@ -198,10 +236,11 @@ class _Walk:
             here = way.further(stage, setting, branch)
             clocks = here.fit_clocks, here.score_clocks
             if branch.error is not None:
-                yield Leaf(branch.members, None, None, [], *clocks, branch.error)
+                yield Leaf(branch.members, None, None, [], None, *clocks, branch.error)
             elif is_last:
                 estimator = _assembled(self.whole, here.fitted, "")
-                yield Leaf(branch.members, estimator, branch.model, branch.outputs, *clocks, None)
+                outputs, together = branch.outputs, branch.together
+                yield Leaf(branch.members, estimator, branch.model, outputs, together, *clocks, None)
             else:
                 yield from self.down(at + 1, branch.members, branch.outputs, here)
 
@@ -224,7 +263,7 @@ class _Walk:
     def _branches(self, stage, own, inputs, is_last, reuse):
         """Fit a step with each of its own settings; `outputs` of the last one are its inputs."""
         path = None if _is_passthrough(stage.step) else path_of(stage.step)
-        reuses = reuse is not None and path is not None and "reuse" in signature(path[0]).parameters
+        reuses = reuse is not None and path is not None and "reuse" in signature(path.fit).parameters
         if path is None or len(own) == 1 and not reuses:
             yield from self._one_by_one(stage, own, inputs, is_last)
             return
@@ -245,9 +284,12 @@ class _Walk:
                     stacklevel=level_of_caller(),
                 )
             return
+        together = None
+        if is_last and path.predict is not None and len(models) > 1:
+            together = Together(path.predict, models, score_clock)
         for at, ((_, members), model) in enumerate(zip(own, models, strict=True)):
             if is_last:
-                made = [copied(X) for X in inputs]
+                made = inputs
             elif outputs is not None:
                 made = [copied(of_data[at]) for of_data in outputs]
             else:
@@ -261,23 +303,23 @@ class _Walk:
                     continue
                 with score_clock:
                     made += [_transformed(model, X, {}) for X in inputs[1:]]
-            yield _Branch(members, model, made, fit_clock, score_clock, None)
+            yield _Branch(members, model, made, fit_clock, score_clock, None, together)
 
     def _path(self, path, stage, own, inputs, is_last, more):
         """The models of a path, and what they make of the data where that is shared, else None."""
-        fit, transform = path
         n_members = sum(len(members) for _, members in own)
         fit_clock, score_clock = Clock(n_members), Clock(n_members)
         outputs = None
         with fit_clock:
             settings = [cloned(own_setting) for own_setting, _ in own]
-            models = list(fit(inputs[0], self.y, settings, **_of_fit(stage.params), **more))
-            if transform is not None and not is_last:
-                outputs = [transform(inputs[0], models)]
+            models = list(path.fit(inputs[0], self.y, settings, **_of_fit(stage.params), **more))
+            if path.transform is not None and not is_last:
+                outputs = [path.transform(inputs[0], models)]
         if outputs is not None:
             with score_clock:
                 outputs += [
-                    [X] * len(models) if isinstance(X, Failed) else transform(X, models) for X in inputs[1:]
+                    [X] * len(models) if isinstance(X, Failed) else path.transform(X, models)
+                    for X in inputs[1:]
                 ]
         return models, fit_clock, score_clock, outputs
 
@@ -345,6 +387,7 @@ class _Branch(NamedTuple):
     fit_clock: Clock
     score_clock: Clock
     error: str | None
+    together: object = None
 
 
 def _fit(model, X, y, params):

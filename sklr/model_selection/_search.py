@@ -354,11 +354,12 @@ def _fit_and_score(
             if leaf.error is not None:
                 row[key] = error_scores(scorer, error_score)
                 continue
+            model = leaf.knowing(at) if takes_last_step else leaf.estimator
             start = time.perf_counter()
             if takes_last_step:
-                row[key] = _scored(leaf.last, leaf.inputs[at], its_y, scorer, its_params, error_score)
+                row[key] = _scored(model, leaf.inputs[at], its_y, scorer, its_params, error_score)
             else:
-                row[key] = _scored(leaf.estimator, copied(inputs[at]), its_y, scorer, its_params, error_score)
+                row[key] = _scored(model, copied(inputs[at]), its_y, scorer, its_params, error_score)
             if key == "test_scores":
                 seconds = time.perf_counter() - start
         found.append((leaf.members, row, leaf.fit_clocks, leaf.score_clocks, seconds))

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
-from sklr.linalg import RowChunks, ridge_solvers
+from sklr.linalg import RowChunks, as_operand, ridge_solvers
 from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier, SketchedRidgeCV
 from sklr.sketch import SRTT, Gaussian, SparseStack
 
@@ -821,3 +821,33 @@ def test_chunks_that_cannot_be_copied():
     chunks = RowChunks(lambda: iter(np.array_split(X, 3)), X.shape, X.dtype)
     with pytest.raises(ValueError, match="A copy of the chunks would need"):
         SketchedRidgeCV(max_memory=20_000).fit(chunks, y)
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.asfortranarray, sparse.csr_array], ids=["C", "F", "csr"])
+def test_predictions_together(form, data):
+    """Coefficients or intercepts of another model, shapes of other targets, one pass for each model."""
+    X, Y, _ = data
+    low = np.digitize(Y[:, 0], np.quantile(Y[:, 0], [0.3, 0.6]))
+    targets = {
+        SketchedRidge(): [Y, Y[:, 0], Y[:, :1]],
+        SketchedRidge(fit_intercept=False): [Y],
+        SketchedRidgeClassifier(): [low, low > 0, np.array(["a", "b", "c"])[low], (Y > 0).astype(int)],
+    }
+    for model, many in targets.items():
+        for y in many:
+            models = list(model.fit_path(X, y, [{"alpha": alpha} for alpha in ALPHAS]))
+            A = as_operand(form(X))
+            together = model.predict_path(A, models)
+            assert A.n_passes == 1 and len(together) == len(models)
+            for fitted, predicted in zip(models, together, strict=True):
+                alone = fitted.predict(form(X))
+                assert predicted.shape == alone.shape and predicted.dtype == alone.dtype
+                if predicted.dtype.kind == "f":
+                    np.testing.assert_allclose(predicted, alone, rtol=1e-12)
+                else:
+                    np.testing.assert_array_equal(predicted, alone)
+    assert SketchedRidge().predict_path(X, []) == []
+    with pytest.raises(NotFittedError):
+        model.predict_path(X, [models[0], model])
+    with pytest.raises(ValueError, match="features"):
+        model.predict_path(X[:, 1:], models)

@@ -6,14 +6,16 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import ParameterGrid
+from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklr.base import transform_nested
 from sklr.decomposition import RandomizedLowRank
+from sklr.linear_model import SketchedRidge
+from sklr.model_selection import SketchSearchCV
 from sklr.model_selection._adapters import path_of
-from sklr.model_selection._paths import blocks_of
+from sklr.model_selection._paths import Clock, Failed, Together, blocks_of
 
 X = load_digits().data[:200]
 RANKS = [3, 12, 1, 64]
@@ -33,7 +35,7 @@ def assert_same_fit(part, direct):
 def test_parts_of_a_pca(whiten):
     """An attribute that is not cut, or a noise variance of another rank."""
     model = PCA(svd_solver="full")
-    fit, _ = path_of(model)
+    fit = path_of(model).fit
     parts = list(fit(X, None, [{"n_components": k, "whiten": whiten} for k in RANKS]))
     for k, part in zip(RANKS, parts, strict=True):
         direct = PCA(k, svd_solver="full", whiten=whiten).fit(X)
@@ -48,7 +50,7 @@ def test_parts_of_a_pca(whiten):
 def test_parts_of_a_truncated_svd():
     """An attribute that is not cut."""
     model = TruncatedSVD(algorithm="arpack", random_state=0)
-    fit, _ = path_of(model)
+    fit = path_of(model).fit
     parts = list(fit(sparse.csr_array(X), None, [{"n_components": k} for k in RANKS[:3]]))
     for k, part in zip(RANKS, parts, strict=False):
         direct = TruncatedSVD(k, algorithm="arpack", random_state=0).fit(sparse.csr_array(X))
@@ -61,7 +63,7 @@ def test_parts_of_a_truncated_svd():
 @pytest.mark.parametrize("n_components", [None, 0.9, "mle"])
 def test_ranks_that_a_fit_decides(n_components):
     """A number that is no rank cut like one."""
-    fit, _ = path_of(PCA(svd_solver="full"))
+    fit = path_of(PCA(svd_solver="full")).fit
     part, _ = fit(X[:, 10:30], None, [{"n_components": n_components}, {"n_components": 5}])
     assert_same_fit(part, PCA(n_components, svd_solver="full").fit(X[:, 10:30]))
 
@@ -108,3 +110,72 @@ def test_parts_of_a_grid(n_parts):
         assert [len({settings[i]["standardscaler__with_mean"] for i in block}) for block in blocks] == [1, 1]
     for block in blocks:  # of each setting but the rank, all ranks are together
         assert {settings[i]["pca__n_components"] for i in block} == {1, 2, 3}
+
+
+class Counted(SketchedRidge):
+    """Counts who predicts, and fails where asked."""
+
+    calls: list = []
+    fails = False
+
+    def predict(self, X):
+        """One by one."""
+        self.calls.append(("predict", len(X)))
+        return super().predict(X)
+
+    def predict_path(self, X, models):
+        """Together."""
+        self.calls.append(("predict_path", len(X)))
+        if self.fails:
+            raise MemoryError
+        return super().predict_path(X, models)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("scoring", [None, "r2", ["r2", "neg_mean_absolute_error"]], ids=str)
+@pytest.mark.parametrize("return_train_score", [False, True])
+def test_predictions_are_made_together(fails, scoring, return_train_score, monkeypatch):
+    """A pass over the data of each candidate; predictions of other data or models; an error that is lost."""
+    monkeypatch.setattr(Counted, "fails", fails)
+    monkeypatch.setattr(Counted, "calls", [])
+    model, grid = make_pipeline(StandardScaler(), Counted()), {"counted__alpha": [1.0, 50.0, 900.0]}
+    options = {"cv": KFold(2), "refit": False, "scoring": scoring, "return_train_score": return_train_score}
+    found = SketchSearchCV(model, grid, **options).fit(X[:90], X[:90, 20]).cv_results_
+    calls = Counted.calls.copy()
+    expected = GridSearchCV(model, grid, **options).fit(X[:90], X[:90, 20]).cv_results_
+    for key in expected:
+        if "_score" in key or "_r2" in key or "_absolute" in key:
+            if not key.endswith("score_time"):
+                np.testing.assert_allclose(found[key], expected[key], rtol=1e-9)
+    n_data = 2 if return_train_score else 1
+    assert calls.count(("predict_path", 45)) == 2 * n_data
+    n_scores = 2 if isinstance(scoring, list) else 1
+    most = 2 * 3 * n_data * n_scores if fails else 0
+    assert calls.count(("predict", 45)) <= most and (most == 0 or ("predict", 45) in calls)
+
+
+def test_known_predictions_are_of_their_data():
+    """Predictions of the test data that are given for others, or kept with the fitted models."""
+
+    def fresh(estimator, X, y):
+        return float(np.mean((estimator.predict(X[:5]) - y[:5]) ** 2))
+
+    models = list(SketchedRidge().fit_path(X[:90], X[:90, 20], [{"alpha": 1.0}, {"alpha": 99.0}]))
+    together = Together(SketchedRidge().predict_path, models, Clock(2))
+    test = X[90:120]
+    for model in models:
+        known = together.knowing(model, [X[:90], test], 1)
+        assert known is not model and "predict" not in vars(model)
+        np.testing.assert_allclose(known.predict(test), model.predict(test), rtol=1e-12)
+        np.testing.assert_array_equal(known.predict(test.copy()[:7]), model.predict(test[:7]))
+        np.testing.assert_array_equal(known.predict(X[:90]), model.predict(X[:90]))
+    assert not np.allclose(*(model.predict(test) for model in models))
+    assert together.knowing(models[0], [X, Failed(ValueError())], 1) is models[0]
+    grid = {"alpha": [1.0, 99.0]}
+    found, expected = (
+        kind(SketchedRidge(), grid, scoring=fresh, cv=KFold(2)).fit(X[:90], X[:90, 20])
+        for kind in (SketchSearchCV, GridSearchCV)
+    )
+    key = "mean_test_score"
+    np.testing.assert_allclose(found.cv_results_[key], expected.cv_results_[key], rtol=1e-9)
+    assert "predict" not in vars(found.best_estimator_)

@@ -389,10 +389,11 @@ def main(args):
                     compare_paths(report, args, load.__name__, data)
 
 
+NAMES = [*(load.__name__ for load in CASES), "path"]
+
 if __name__ == "__main__":
-    names = [*(load.__name__ for load in CASES), "path"]
     found = arguments(
-        __doc__, lambda p: p.add_argument("--data", choices=names, action="append", help="only this case")
+        __doc__, lambda p: p.add_argument("--data", choices=NAMES, action="append", help="only this case")
     )
-    found.data = found.data or names
+    found.data = found.data or NAMES
     main(found)

@@ -79,7 +79,7 @@ def subspace_svd(
         At most so many threads; None means what this process may use. The bits of the result do not depend
         on it.
     callback : callable, default=None
-        ``callback(n_passes, state)`` after every pass, with a `sklr.linalg.convergence.State`.
+        ``callback(n_passes, state)`` after every pass, with a named tuple, see ``sklr.linalg.convergence``.
 
     Returns
     -------

@@ -160,7 +160,9 @@ class SRTT(Distribution):
     The signs make every vector flat after F, with high probability, whatever it was before; then any d of
     its entries tell its length. For d above about ``4 (sqrt(k) + sqrt(8 log(k n)))**2 log(k)``, all x of a
     k-dimensional subspace keep their length up to a factor between 0.40 and 1.48, with probability at least
-    ``1 - O(1 / k)`` (proved for the Hadamard transform); in practice d = 2 k is enough.
+    ``1 - O(1 / k)`` (proved for the Hadamard transform). In practice d = 2 k is mostly enough; not where k
+    rows next to each other carry a subspace: transforms repeat themselves there, and d of about k log(k)
+    is needed (30 such rows, the Hadamard transform: d = 120 may lose a direction, d = 240 does not).
 
     Parameters
     ----------

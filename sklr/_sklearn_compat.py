@@ -19,6 +19,7 @@ __all__ = [
     "route_to_steps",
     "safe_split",
     "score",
+    "score_of",
     "scores_last_step",
     "standard_errors",
 ]
@@ -47,6 +48,13 @@ def scores_last_step(scorer, score_params):
     if is_multimetric(scorer):
         return all(scores_last_step(single, score_params) for single in scorer._scorers.values())
     return isinstance(scorer, _BaseScorer) or (isinstance(scorer, _PassthroughScorer) and not score_params)
+
+
+def score_of(test_scores, metric):
+    """The score that counts in one split: of several the one that is named, or the first."""
+    if not isinstance(test_scores, dict):
+        return test_scores
+    return test_scores.get(metric, next(iter(test_scores.values())))
 
 
 def index_params(X, params, indices):

@@ -146,8 +146,9 @@ class RidgesOnSketches:
         """Make sketches of several sizes together, in a session, if `max_memory` has room to keep them."""
         for d in sizes:
             self._check(d)
-        for i in range(self._n_sketches):
-            self._add(i, *self._sketched(i), sizes)
+        if self._has_room(sizes):
+            for i in range(self._n_sketches):
+                self._sketched(i, sizes)
 
     def solve(self, d, alpha):
         """Solve for a sketch size, in a session; sketches that have been made before are used again.
@@ -165,10 +166,11 @@ class RidgesOnSketches:
             As of `ridge`; for alphas of shape (a, t) coefficients of shape (n, a, t) and residuals (a, t).
         """
         self._check(d)
+        if not self._has_room([d]):
+            self._kept = [None] * self._n_sketches
         before, members = self._A.n_passes, []
         for i in range(self._n_sketches):
-            of_A, of_Y = self._sketched(i)
-            self._add(i, of_A, of_Y, [d], is_needed=True)
+            of_A, of_Y = self._sketched(i, [d])
             members.append(self._member(i, of_A, of_Y, d, alpha))
         return RidgeSolution(
             (sum(found.coef for found in members) / len(members)).astype(self._A.dtype),
@@ -179,22 +181,22 @@ class RidgesOnSketches:
             max(found.n_iter for found in members),
         )
 
-    def _add(self, i, of_A, of_Y, sizes, *, is_needed=False):
-        """Make sketches, and keep them if there is room."""
-        numbers = self._n_sketches * of_A.n_numbers(sizes)
-        has_room = numbers * self._A.dtype.itemsize <= self._max_memory
-        if not has_room and not is_needed:
-            return
+    def _has_room(self, sizes):
+        """Whether what is kept and sketches of more sizes are no more than `max_memory`."""
+        of_A, _ = self._kept[0] or self._fresh(0)
+        return self._n_sketches * of_A.n_numbers(sizes) * self._A.dtype.itemsize <= self._max_memory
+
+    def _sketched(self, i, sizes):
+        """Sketches of A and, where its rows are what is sketched, of Y; kept where there is room for all."""
+        of_A, of_Y = self._kept[i] or self._fresh(i)
+        if self._kept[i] is None and self._has_room(sizes):
+            self._kept[i] = of_A, of_Y
         of_A.add(sizes)
         if of_Y is not None:
             of_Y.add(sizes)
-        if has_room:
-            self._kept[i] = of_A, of_Y
+        return of_A, of_Y
 
-    def _sketched(self, i):
-        """Sketches of A and, where its rows are what is sketched, of Y."""
-        if self._kept[i] is not None:
-            return self._kept[i]
+    def _fresh(self, i):
         stream = self._stream.child(2 * i)
         if self._axis == "features":
             return SketchedSizes(self._A.T, self._sketch, stream), None

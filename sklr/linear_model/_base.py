@@ -20,6 +20,8 @@ from sklr.sketch import make_sketch
 # of the number of rows, is constant.
 _LEADING = 16
 _SUMMED = 10
+# So many numbers are predicted at a time, of models that predict together.
+_PREDICTED = 1 << 22
 
 
 class RidgeBase(BaseEstimator):
@@ -66,39 +68,51 @@ class RidgeBase(BaseEstimator):
         return A, Y, sample_weight
 
     def predict_path(self, X, models):
-        """Return what several fitted models predict, in one pass over X.
+        """Yield what several fitted models predict, in one pass over X for many of them.
+
+        As many are multiplied together as have predictions of 32 MiB.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, np.memmap, RowChunks, operand} of shape (n_samples, n_features)
             Rows with the features that were fitted.
-        models : list of estimator
+        models : iterable of estimator
             Of this class, fitted on the same features.
 
-        Returns
-        -------
-        list of ndarray
+        Yields
+        ------
+        ndarray
             ``model.predict(X)`` of each.
-        """
-        if not models:
-            return []
-        return [
-            model._answered(predicted)
-            for model, predicted in zip(models, self._predicted(X, models), strict=True)
-        ]
 
-    def _predicted(self, X, models=None):
-        """``X coef_^T + intercept_``, one column for each target; a list of them for several models."""
-        several = [self] if models is None else models
-        for model in several:
+        Raises
+        ------
+        ValueError
+            If the models were not fitted on the same features, or X has others.
+        """
+        models = list(models)
+        for model in models:
             check_is_fitted(model)
-        A = validate_operand(several[0], X, reset=False)
-        coefs = [np.atleast_2d(model.coef_) for model in several]
-        predicted = A.matmat(np.vstack(coefs).T, n_threads=self.n_threads)
-        parts = np.split(predicted, np.cumsum([len(coef) for coef in coefs])[:-1], axis=1)
-        for model, part in zip(several, parts, strict=True):
-            part += np.asarray(model.intercept_, dtype=part.dtype)
-        return parts[0] if models is None else parts
+            if not _same_features(model, models[0]):
+                raise ValueError("models must be fitted on the same features: predict with each by itself.")
+        if not models:
+            return
+        A = validate_operand(models[0], X, reset=False)
+        coefs = [np.atleast_2d(model.coef_) for model in models]
+        at_a_time = max(_PREDICTED // max(A.shape[0] * len(coefs[0]), 1), 1)
+        for first in range(0, len(models), at_a_time):
+            part = slice(first, first + at_a_time)
+            product = A.matmat(np.vstack(coefs[part]).T, n_threads=self.n_threads)
+            ends = np.cumsum([len(coef) for coef in coefs[part]])[:-1]
+            for model, predicted in zip(models[part], np.split(product, ends, axis=1), strict=True):
+                yield model._answered(predicted + np.asarray(model.intercept_, dtype=predicted.dtype))
+
+    def _predicted(self, X):
+        """``X coef_^T + intercept_``, one column for each target."""
+        check_is_fitted(self)
+        A = validate_operand(self, X, reset=False)
+        predicted = A.matmat(np.atleast_2d(self.coef_).T, n_threads=self.n_threads)
+        predicted += np.asarray(self.intercept_, dtype=predicted.dtype)
+        return predicted
 
     def _check_parameters(self):
         if self._sketch_given():
@@ -198,6 +212,12 @@ def _exact_where_constant(mean, rows, m):
     value = rows[0].astype(np.float64)
     is_near = np.abs(mean - value) <= _SUMMED * np.sqrt(m) * np.finfo(np.float64).eps * np.abs(value)
     return np.where(is_near & np.all(rows == rows[0], axis=0), value, mean)
+
+
+def _same_features(model, other):
+    """Whether two models were fitted on features of the same number and names."""
+    names = (getattr(one, "feature_names_in_", None) for one in (model, other))
+    return model.n_features_in_ == other.n_features_in_ and np.array_equal(*names)
 
 
 def check_alphas(name, alphas):

@@ -2,6 +2,7 @@
 
 import joblib
 import numpy as np
+from scipy import sparse
 from sklearn.base import _fit_context, clone
 
 from sklr._backend import session
@@ -78,7 +79,7 @@ class FixedRidge(RidgeBase):
             How much each row counts.
         reuse : dict, default=None
             Kept between calls with the same X, y and weights, first empty: prepared data and sketches, of
-            which larger ones are grown where their family nests.
+            which larger ones are grown where their family nests. Those that a call does not use are dropped.
 
         Yields
         ------
@@ -91,6 +92,8 @@ class FixedRidge(RidgeBase):
             estimator._validate_params()
             estimator._check_parameters()
         kinds = [estimator._sharing_key() for estimator in wanted]
+        for kind in set(reuse) - set(kinds):  # of other parameters than those of now
+            del reuse[kind]
         groups = {}
         for i, estimator in enumerate(wanted):
             position = None if np.ndim(estimator.alpha) == 0 else i
@@ -102,6 +105,7 @@ class FixedRidge(RidgeBase):
             if i not in fitted:
                 if kind not in reuse:
                     reuse[kind] = _Prepared(wanted[i], X, y, sample_weight)
+                reuse[kind].check(X, y, sample_weight)
                 reuse[kind].sketch([wanted[j].sketch_size for j, other in enumerate(kinds) if other == kind])
                 fitted |= zip(group_of[i], reuse[kind].fit([wanted[j] for j in group_of[i]]), strict=True)
             yield fitted.pop(i)
@@ -184,7 +188,15 @@ class _Prepared:
         with session(estimator.n_threads):
             self._A, Y, *self._means = self._estimator._prepared(operand, self._targets, weight)
         self._Y = Y.reshape(len(Y), -1)
+        self._of = operand.shape, _as_array(y), _as_array(sample_weight)
         self._on_sketches = self._estimator._on_sketches(self._A, self._Y, self._seed)
+
+    def check(self, X, y, sample_weight):
+        """Raise for data other than those that were prepared, as far as shapes and targets tell."""
+        shape, targets, weight = self._of
+        same = shape == tuple(np.shape(X)) and np.array_equal(targets, _as_array(y))
+        if not same or not np.array_equal(weight, _as_array(sample_weight)):
+            raise ValueError("reuse was filled for other X, y or weights: pass an empty dictionary.")
 
     def sketch(self, sizes):
         """Make the sketches of several sizes together."""
@@ -209,3 +221,8 @@ class _Prepared:
 
     def _resolved(self, size):
         return self._estimator._resolved_size(size, self._A.shape)
+
+
+def _as_array(values):
+    """A copy of targets or weights as an array, dense."""
+    return values.toarray() if sparse.issparse(values) else np.array(values)

@@ -69,10 +69,31 @@ ADAPTERS = {PCA: (fit_path, transform_nested), TruncatedSVD: (fit_path, transfor
 
 def path_of(estimator):
     """The `Path` of an estimator, from its `fit_path`, `transform_path` and `predict_path`; or None."""
-    if hasattr(estimator, "fit_path"):
-        others = (getattr(estimator, name, None) for name in ("transform_path", "predict_path"))
+    if _is_own(estimator, "fit_path", "fit"):
+        others = (
+            getattr(estimator, f"{name}_path") if _is_own(estimator, f"{name}_path", name) else None
+            for name in ("transform", "predict")
+        )
         return Path(estimator.fit_path, *others)
     if type(estimator) in ADAPTERS and getattr(estimator, "copy", True):  # else it would write to X
         fit, transform = ADAPTERS[type(estimator)]
         return Path(lambda X, y, param_dicts: fit(estimator, X, y, param_dicts), transform, None)
     return None
+
+
+def _is_own(estimator, path, method):
+    """Whether an estimator has a path that is that of its method.
+
+    It is not where a class derived in another package overrides the method, and not the path.
+    """
+    if not hasattr(estimator, path):
+        return False
+    of_path, of_method = (_definer(type(estimator), name) for name in (path, method))
+    if of_path is None or of_method is None or of_method is of_path or not issubclass(of_method, of_path):
+        return True
+    return of_path.__module__.split(".")[0] == of_method.__module__.split(".")[0]
+
+
+def _definer(kind, name):
+    """The class that defines a method; None where no class does."""
+    return next((parent for parent in kind.__mro__ if name in vars(parent)), None)

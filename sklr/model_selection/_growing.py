@@ -7,12 +7,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _num_samples
 
-from sklr._sklearn_compat import insert_error_scores, report_failed_fits
+from sklr._sklearn_compat import insert_error_scores, report_failed_fits, score_of
 from sklr.base import level_of_caller
 
-from ._paths import Kept
 from ._search import SketchSearchCV
+from ._sharing import Kept
 
 
 class GrowingSearchCV(SketchSearchCV):
@@ -25,7 +26,8 @@ class GrowingSearchCV(SketchSearchCV):
         g_k min(g_k / g_(k-1), 1),    0 if g_k <= 0,    g_k if there is no positive g_(k-1),
 
     which is what it is where scores follow a power law, ``b = b_inf - c s^(-p)``. The search ends when that
-    is at most `tol`. No size above the last is ever fitted, and the sizes before cost less than the last one.
+    is at most `tol`. No size above the last is fitted, and where costs grow in proportion to the size those
+    before it cost less than it does.
 
     Parameters
     ----------
@@ -38,13 +40,14 @@ class GrowingSearchCV(SketchSearchCV):
     min_resources : int, default=32
         Its first value.
     max_resources : int, default=None
-        Its last value at most. None: a size that the data do not allow ends the search.
+        Its last value. None: as long as it is below the larger one of n_samples and n_features, and the data
+        allow it.
     factor : int, default=2
         By which it grows.
     tol : float, default=0.001
         In units of the score.
     scoring : str, callable, list, tuple or dict, default=None
-        Of `SketchSearchCV`. Of several scores the one that `refit` names is to gain, or else the first.
+        Of `SketchSearchCV`. Of several scores the one that `refit` names is to gain, or else the first one.
     n_jobs : int, default=None
         Folds that are evaluated at a time, in threads of this process.
     refit : bool, str or callable, default=True
@@ -53,6 +56,8 @@ class GrowingSearchCV(SketchSearchCV):
         Of `SketchSearchCV`.
     verbose : int, default=0
         Above 0, a line of progress for each size on the standard error.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Of `SketchSearchCV`.
     error_score : "raise" or float, default=nan
         Of `SketchSearchCV`. With "raise" a size that the data do not allow is an error, too.
     return_train_score : bool, default=False
@@ -65,11 +70,13 @@ class GrowingSearchCV(SketchSearchCV):
     n_iterations_ : int
         How many they are.
     gains_ : ndarray of shape (n_iterations - 1,)
-        ``g_1, g_2, ...``
+        ``g_1, g_2, ...``, of sizes with a finite score.
     predicted_gain_ : float
         Of the next size; infinite after one size.
     cv_results_ : dict of ndarray
-        Of `SketchSearchCV`, size by size, with "iter" and "n_resources".
+        Of `SketchSearchCV`, size by size, with "iter" and "n_resources". Times of steps that are kept count
+        for each size, those of sketches that are kept for the first. After an interruption or an error it has
+        the sizes that were finished, and no fitted attributes of the choice are set.
     best_estimator_ : estimator
         Refitted with the best parameters; unless ``refit=False``.
     best_params_ : dict
@@ -102,7 +109,8 @@ class GrowingSearchCV(SketchSearchCV):
     Warns
     -----
     ConvergenceWarning
-        The last size was reached, and a larger one is predicted to gain more than `tol`.
+        The last size was reached, or a larger one failed, or one has no finite score, before the predicted
+        gain was at most `tol`.
     FitFailedWarning
         Some fits failed, with their errors.
 
@@ -152,8 +160,6 @@ class GrowingSearchCV(SketchSearchCV):
         "factor": [Interval(Integral, 2, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
     }
-    del _parameter_constraints["pre_dispatch"]
-    pre_dispatch = "2*n_jobs"
 
     def __init__(
         self,
@@ -170,6 +176,7 @@ class GrowingSearchCV(SketchSearchCV):
         refit=True,
         cv=None,
         verbose=0,
+        pre_dispatch="2*n_jobs",
         error_score=np.nan,
         return_train_score=False,
     ):
@@ -185,6 +192,7 @@ class GrowingSearchCV(SketchSearchCV):
         self.refit = refit
         self.cv = cv
         self.verbose = verbose
+        self.pre_dispatch = pre_dispatch
         self.error_score = error_score
         self.return_train_score = return_train_score
 
@@ -196,47 +204,53 @@ class GrowingSearchCV(SketchSearchCV):
             raise ValueError(
                 f"max_resources={self.max_resources} is below min_resources={self.min_resources}."
             )
-        return [parameters | {self.resource: self.min_resources} for parameters in others]
+        return [parameters | {self.resource: int(self.min_resources)} for parameters in others]
 
     def _evaluated(self, X, y, candidates, splits, scorers, refit_metric, routed, finished):
-        kept = [Kept(self.resource) for _ in splits]
-        sizes, tried, rows, best = self._sizes(), [], [], []
-        for size in sizes:
-            current = [parameters | {self.resource: size} for parameters in candidates]
-            found = self._round(current, X, y, splits, scorers, routed, kept)
-            if tried and all(row["fit_error"] is not None for row in found):
-                self._warn_of_the_end(f"{self.resource}={size} failed: {_last_line(found[0])}")
-                break
-            report_failed_fits(found, self.error_score)
-            tried, rows = [*tried, (size, current)], rows + found
-            table = self._table_of(tried, len(splits), rows)
-            score = self._best_of_last(table, len(candidates), refit_metric)
-            if score is not None:
-                best.append(score)
-            finished |= {
-                "cv_results_": table,
-                "n_resources_": [size for size, _ in tried],
-                "n_iterations_": len(tried),
-                "gains_": np.diff(best),
-                "predicted_gain_": _predicted_gain(best),
-            }
-            vars(self).update(finished)
-            if score is None:
-                self._warn_of_the_end(f"{self.resource}={size} has no score, because fits failed")
-                break
-            if self.predicted_gain_ <= self.tol:
-                break
-        else:
-            self._warn_of_the_end(f"max_resources={self.max_resources} is reached")
+        kept, growth = [Kept(self.resource) for _ in splits], _Growth(self.factor)
+        tried, rows, end = [], [], None
+        try:
+            for size in self._sizes(X):
+                current = [parameters | {self.resource: size} for parameters in candidates]
+                found = self._round(current, X, y, splits, scorers, routed, kept)
+                if all(row["fit_error"] is not None for row in found):
+                    if not tried:
+                        report_failed_fits(found, self.error_score)
+                    end = f"{self.resource}={size} failed: {_first_line(found[0]['fit_error'])}"
+                    break
+                refit_metric = self._checked_metric(found, refit_metric)
+                tried, rows = [*tried, (size, current)], rows + found
+                growth.add(size, _best(found, len(splits), refit_metric))
+                if growth.best[-1] is None:
+                    end = f"{self.resource}={size} has no finite score"
+                    break
+                if growth.predicted_gain <= self.tol:
+                    break
+            else:
+                end = "no larger size was allowed"
+                if self.max_resources is not None:
+                    end = f"max_resources={self.max_resources} is reached"
+            report_failed_fits(rows, self.error_score)
+        finally:
+            if tried:
+                finished |= self._results(tried, len(splits), rows, growth)
+                vars(self).update(finished)
+        if end is not None:
+            self._warn_of_the_end(end)
         return rows
 
-    def _sizes(self):
-        """min_resources, and what follows; max_resources is the last one."""
-        size = self.min_resources
-        while self.max_resources is None or size < self.max_resources:
+    def _sizes(self, X):
+        """min_resources, and what follows; max_resources is the last one.
+
+        If that is None, what no rank and no sketch of X exceeds.
+        """
+        size, last = int(self.min_resources), self.max_resources
+        most = max([*getattr(X, "shape", ()), _num_samples(X)]) if last is None else int(last)
+        while size < most or size == self.min_resources:
             yield size
-            size *= self.factor
-        yield self.max_resources
+            size *= int(self.factor)
+        if last is not None and last > self.min_resources:
+            yield int(last)
 
     def _round(self, candidates, X, y, splits, scorers, routed, kept):
         """The rows of one size."""
@@ -246,28 +260,26 @@ class GrowingSearchCV(SketchSearchCV):
         self._fill(rows, candidates, blocks, X, y, splits, scorers, routed, kept=kept, label=label)
         return rows
 
-    def _table_of(self, tried, n_splits, rows):
+    def _results(self, tried, n_splits, rows, growth):
+        """The attributes of what was evaluated."""
         if callable(self.scoring):
             insert_error_scores(rows, self.error_score)
         more = {
             "iter": [k for k, (_, current) in enumerate(tried) for _ in current],
             "n_resources": [size for size, current in tried for _ in current],
         }
-        return self._table([c for _, current in tried for c in current], n_splits, rows, more)
-
-    @staticmethod
-    def _best_of_last(table, n_candidates, refit_metric):
-        key = f"mean_test_{refit_metric}"
-        if key not in table:  # of several scores none is named
-            key = next(key for key in table if key.startswith("mean_test_"))
-        scores = table[key][-n_candidates:]
-        return None if np.isnan(scores).all() else np.nanmax(scores)
+        return {
+            "cv_results_": self._table([c for _, current in tried for c in current], n_splits, rows, more),
+            "n_resources_": [size for size, _ in tried],
+            "n_iterations_": len(tried),
+            "gains_": np.diff([best for best in growth.best if best is not None]),
+            "predicted_gain_": growth.predicted_gain,
+        }
 
     def _warn_of_the_end(self, reason):
         larger = f"{self.resource}={self.n_resources_[-1] * self.factor}"
-        if self.predicted_gain_ == np.inf:
-            outlook = f"one size does not tell what {larger} would gain"
-        else:
+        outlook = f"one size does not tell what {larger} would gain"
+        if np.isfinite(self.predicted_gain_):
             gain = f"{self.predicted_gain_:.3g}"
             outlook = f"{larger} is predicted to gain {gain}, more than tol={self.tol:.3g}"
         warnings.warn(
@@ -277,16 +289,44 @@ class GrowingSearchCV(SketchSearchCV):
         )
 
 
-def _predicted_gain(best):
-    """The gain of the next size from the best scores so far."""
-    if len(best) < 2:
-        return np.inf
-    gain = best[-1] - best[-2]
-    if not gain > 0:
-        return 0.0
-    before = best[-2] - best[-3] if len(best) > 2 else 0.0
-    return gain * min(gain / before, 1.0) if before > 0 else gain
+class _Growth:
+    """The best scores of the sizes so far, and what the next one is predicted to gain."""
+
+    def __init__(self, factor):
+        self._factor = factor
+        self._sizes, self.best = [], []  # None: not known
+
+    def add(self, size, best):
+        self._sizes.append(size)
+        self.best.append(best)
+
+    @property
+    def predicted_gain(self):
+        """See `GrowingSearchCV`; after a step that is smaller than the others, in proportion to log(size)."""
+        known = [(size, best) for size, best in zip(self._sizes, self.best, strict=True) if best is not None]
+        if len(known) < 2:
+            return np.inf
+        sizes, best = (np.array(part, dtype=float) for part in zip(*known, strict=True))
+        gains = np.diff(best)
+        if not gains[-1] > 0:
+            return 0.0
+        if sizes[-1] < self._factor * sizes[-2]:
+            return float(gains[-1] * np.log(self._factor) / np.log(sizes[-1] / sizes[-2]))
+        before = gains[-2] if len(gains) > 1 else 0.0
+        return float(gains[-1] * min(gains[-1] / before, 1.0) if before > 0 else gains[-1])
 
 
-def _last_line(row):
-    return row["fit_error"].strip().splitlines()[-1].rstrip(".")
+def _best(rows, n_splits, metric):
+    """The best mean score of the candidates of one size; None where none is finite."""
+    scores = np.array([score_of(row["test_scores"], metric) for row in rows], dtype=float)
+    means = scores.reshape(-1, n_splits).mean(axis=1)
+    means = means[np.isfinite(means)]
+    return float(means.max()) if means.size else None
+
+
+def _first_line(traceback):
+    """The error at the end of a traceback, without what follows its first line."""
+    lines = traceback.strip().splitlines()
+    last = max((i for i, line in enumerate(lines) if line.startswith('  File "')), default=-1)
+    error = next((line for line in lines[last + 1 :] if not line.startswith(" ")), lines[-1])
+    return error.rstrip(".")

@@ -6,9 +6,7 @@ other, so that no more is held than the fits on one way down.
 """
 
 import copy
-import time
 import warnings
-from contextlib import nullcontext
 from inspect import signature
 from traceback import format_exc, format_exception
 from typing import NamedTuple
@@ -22,25 +20,7 @@ from sklr._sklearn_compat import route_to_steps
 from sklr.base import level_of_caller
 
 from ._adapters import path_of
-
-
-class Clock:
-    """Seconds that settings spend together; each has an equal share of them."""
-
-    def __init__(self, n_settings):
-        self.n_settings = n_settings
-        self.seconds = 0.0
-
-    def __enter__(self):
-        self._start = time.perf_counter()
-
-    def __exit__(self, *exc):
-        self.seconds += time.perf_counter() - self._start
-
-
-def shares(clocks):
-    """The seconds of one setting."""
-    return sum(clock.seconds / clock.n_settings for clock in clocks)
+from ._sharing import Clock, Failed, Together, cloned, copied
 
 
 class Leaf(NamedTuple):
@@ -76,74 +56,6 @@ class Leaf(NamedTuple):
     def knowing(self, at):
         """The last step, which knows its predictions of ``inputs[at]`` where a path makes them together."""
         return self.last if self.together is None else self.together.knowing(self.last, self.inputs, at)
-
-
-class Together:
-    """Models of a path that predict together when the first prediction is asked for."""
-
-    def __init__(self, predict, models, score_clock):
-        self._predict, self._models, self._score_clock = predict, models, score_clock
-        self._predictions = {}
-
-    def knowing(self, model, inputs, at):
-        """A model, or a copy of it that knows its predictions of one of the inputs."""
-        X = inputs[at]
-        if isinstance(X, Failed):
-            return model
-        if at not in self._predictions:
-            with self._score_clock if at else nullcontext():  # data of the fit count for no time
-                try:
-                    self._predictions[at] = list(self._predict(X, self._models))
-                except Exception:  # which will be told of when the model predicts by itself
-                    self._predictions[at] = None
-        if self._predictions[at] is None:
-            return model
-        which = next(i for i, other in enumerate(self._models) if other is model)
-        known, own, prediction = copy.copy(model), model.predict, self._predictions[at][which]
-
-        def predict(data):  # scorers look at the name
-            return prediction if data is X else own(data)
-
-        known.predict = predict
-        return known
-
-
-class Kept:
-    """What walks through other values of one parameter can use again, for the same data.
-
-    These are what the steps before the one with the parameter make of the data, and what its `fit_path` keeps
-    in the dictionary `reuse`, if it takes one.
-
-    Parameters
-    ----------
-    parameter : str
-        Its name.
-    """
-
-    def __init__(self, parameter):
-        self._parameter = parameter
-        self._branches, self._of_paths = {}, {}
-
-    def is_of(self, stage):
-        """Whether the parameter belongs to a step."""
-        return self._parameter.startswith(_prefix(stage.name))
-
-    def branch(self, key, members):
-        """What is kept of a step: a copy, because what follows may write to it; or None."""
-        found = self._branches.get(key)
-        if found is None:
-            return None
-        clocks = {"fit_clock": Clock(len(members)), "score_clock": Clock(len(members))}
-        return found._replace(members=members, outputs=[copied(X) for X in found.outputs], **clocks)
-
-    def keep(self, key, branch):
-        """Keep what a step makes of the data."""
-        if branch.error is None:
-            self._branches[key] = branch._replace(outputs=[copied(X) for X in branch.outputs])
-
-    def of_path(self, key):
-        """The dictionary of a path."""
-        return self._of_paths.setdefault(key, {})
 
 
 def walk(estimator, settings, inputs, y, fit_params, *, raises, kept=None):
@@ -225,7 +137,11 @@ class _Walk:
     def __init__(self, whole, stages, settings, y, raises, kept):
         self.whole, self.stages, self.settings, self.y, self.raises = whole, stages, settings, y, raises
         self.kept = kept
-        growing = [at for at, stage in enumerate(stages) if kept is not None and kept.is_of(stage)]
+        growing = [
+            at
+            for at, stage in enumerate(stages)
+            if kept is not None and kept.parameter.startswith(_prefix(stage.name))
+        ]
         self.growing_at = growing[0] if growing else -1
 
     def down(self, at, members, inputs, way):
@@ -257,7 +173,7 @@ class _Walk:
             yield from found
             return
         for key, branch in zip(keys, self._branches(stage, own, inputs, is_last, None), strict=True):
-            self.kept.keep(key, branch)
+            self.kept.keep(key, branch, with_outputs=at == self.growing_at - 1)
             yield branch
 
     def _branches(self, stage, own, inputs, is_last, reuse):
@@ -271,18 +187,7 @@ class _Walk:
             more = {"reuse": reuse} if reuses else {}
             models, fit_clock, score_clock, outputs = self._path(path, stage, own, inputs, is_last, more)
         except Exception as error:
-            # One setting may be to blame: then it is told when they are fitted one by one.
-            has_failed = False
-            for branch in self._one_by_one(stage, own, inputs, is_last):
-                has_failed |= branch.error is not None
-                yield branch
-            if not has_failed:
-                warnings.warn(
-                    f"fit_path of {type(stage.step).__name__} failed, and {len(own)} settings were fitted "
-                    f"one by one: {type(error).__name__}: {error}",
-                    UserWarning,
-                    stacklevel=level_of_caller(),
-                )
+            yield from self._parted(error, stage, own, inputs, is_last, reuse)
             return
         together = None
         if is_last and path.predict is not None and len(models) > 1:
@@ -304,6 +209,30 @@ class _Walk:
                 with score_clock:
                     made += [_transformed(model, X, {}) for X in inputs[1:]]
             yield _Branch(members, model, made, fit_clock, score_clock, None, together)
+
+    def _parted(self, error, stage, own, inputs, is_last, reuse):
+        """The branches of a path that failed: one setting may be to blame, which halves tell from the others.
+
+        Whose fault it is is told when it is fitted by itself.
+        """
+        half, has_failed = len(own) // 2, False
+        for part in (own[:half], own[half:]) if half else (own,):
+            mine = [copied(X) for X in inputs]
+            branches = (
+                self._branches(stage, part, mine, is_last, reuse)
+                if half
+                else self._one_by_one(stage, part, mine, is_last)
+            )
+            for branch in branches:
+                has_failed |= branch.error is not None
+                yield branch
+        if not has_failed:
+            warnings.warn(
+                f"fit_path of {type(stage.step).__name__} failed, and {len(own)} settings were fitted in "
+                f"parts: {type(error).__name__}: {error}",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
 
     def _path(self, path, stage, own, inputs, is_last, more):
         """The models of a path, and what they make of the data where that is shared, else None."""
@@ -356,12 +285,6 @@ class _Walk:
         return _Branch(members, model, [first, *others], fit_clock, score_clock, None)
 
 
-class Failed(NamedTuple):
-    """Stands for data that a step could not transform."""
-
-    error: Exception
-
-
 def _transformed(model, X, params):
     """What a step makes of data other than those of the fit."""
     if isinstance(X, Failed):
@@ -370,14 +293,6 @@ def _transformed(model, X, params):
         return model.transform(X, **params)
     except Exception as error:
         return Failed(error)
-
-
-def copied(X):
-    """Data of its own for one of several that may write to them."""
-    if isinstance(X, Failed):
-        return X
-    duplicate = getattr(X, "copy", None) or getattr(X, "clone", None)
-    return copy.copy(X) if duplicate is None else duplicate()
 
 
 class _Branch(NamedTuple):
@@ -478,8 +393,3 @@ def _hash(parameters):
         return joblib.hash(parameters)
     except Exception:  # a value that cannot be pickled, such as a lambda
         return tuple(sorted((key, id(value)) for key, value in parameters.items()))
-
-
-def cloned(parameters):
-    """Parameters that may be estimators, which fits must not share."""
-    return {key: clone(value, safe=False) for key, value in parameters.items()}

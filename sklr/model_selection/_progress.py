@@ -6,6 +6,8 @@ import time
 
 import numpy as np
 
+from sklr._sklearn_compat import score_of
+
 
 class Progress:
     """A line on the standard error that is written over: candidates done, time left, the best so far.
@@ -18,12 +20,15 @@ class Progress:
         How often each is evaluated.
     label : str
         Written before the rest.
+    metric : str
+        The score that is shown, where there are several.
     verbose : int
         0: nothing is written.
     """
 
-    def __init__(self, candidates, n_splits, label, verbose):
-        self._candidates, self._n_splits, self._label = candidates, n_splits, label
+    def __init__(self, candidates, n_splits, label, metric, verbose):
+        self._candidates, self._n_splits = candidates, n_splits
+        self._label, self._metric, self._n_done = label, metric, 0
         self._shows, self._start, self._width = verbose > 0, time.perf_counter(), 0
         self._scores = [[] for _ in candidates]
         self._lock = threading.Lock()
@@ -44,23 +49,28 @@ class Progress:
             return
         with self._lock:
             for i, row in zip(members, rows, strict=True):
-                self._scores[i].append(_first(row["test_scores"]))
+                self._n_done += 1
+                self._scores[i].append(score_of(row["test_scores"], self._metric))
             line = self._line()
             sys.stderr.write(f"\r{line:<{self._width}}")
             sys.stderr.flush()
             self._width = len(line)
 
     def _line(self):
-        n_done, n_candidates = sum(map(len, self._scores)), len(self._candidates)
-        seconds = time.perf_counter() - self._start
-        left = seconds / n_done * (n_candidates * self._n_splits - n_done)
+        n_candidates, seconds = len(self._candidates), time.perf_counter() - self._start
+        left = seconds / self._n_done * (n_candidates * self._n_splits - self._n_done)
+        done = f"{self._n_done / self._n_splits:.3g} of {n_candidates} candidates"
+        line = f"{self._label}{done}, {left:.0f} s left"
         # Of those that are furthest, because means over fewer splits are not comparable.
-        most = max(map(len, self._scores))
-        means = [np.mean(scores) if len(scores) == most else -np.inf for scores in self._scores]
-        best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
-        line = f"{self._label}{n_done / self._n_splits:.3g} of {n_candidates} candidates, {left:.0f} s left"
-        return f"{line}, best so far {means[best]:.4g}: {self._candidates[best]}"
+        scores = [values if np.isfinite(values).all() else [] for values in self._scores]
+        most = max(map(len, scores))
+        if most == 0:
+            return line
+        means = [np.mean(values) if len(values) == most else -np.inf for values in scores]
+        best = int(np.argmax(means))
+        text = " ".join(str(self._candidates[best]).split())  # estimators take several lines
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+        return f"{line}, best so far {means[best]:.4g}: {text}"
 
 
-def _first(scores):
-    return next(iter(scores.values())) if isinstance(scores, dict) else scores
+_LONGEST = 100  # characters of parameters

@@ -24,8 +24,9 @@ from sklr._sklearn_compat import (
 from sklr.base import level_of_caller
 
 from ._choice import SimplestWithin, stored_numbers
-from ._paths import Failed, blocks_of, cloned, copied, shares, walk
+from ._paths import blocks_of, walk
 from ._progress import Progress
+from ._sharing import Failed, cloned, copied, shares
 
 
 class SketchSearchCV(GridSearchCV):
@@ -173,17 +174,20 @@ class SketchSearchCV(GridSearchCV):
             The fitted search.
         """
         before = dict(vars(self))
+        for name in [name for name in before if name.endswith("_") and not name.startswith("_")]:
+            delattr(self, name)
         finished = {}
         try:
             return self._fit(X, y, params, finished)
         except BaseException:
-            # As it was; or, where folds are finished, nothing of a former fit beside their results.
-            vars(self).clear()
-            vars(self).update(before)
+            # As it was; or, where folds are finished, nothing beside their results.
             if finished:
-                for name in [name for name in before if name.endswith("_")]:
+                for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
                     delattr(self, name)
                 vars(self).update(finished)
+            else:
+                vars(self).clear()
+                vars(self).update(before)
             raise
 
     def __sklearn_tags__(self):
@@ -205,9 +209,7 @@ class SketchSearchCV(GridSearchCV):
         candidates = self._checked_candidates()
         rows = self._evaluated(X, y, candidates, splits, scorers, refit_metric, routed, finished)
         self.multimetric_ = isinstance(rows[0]["test_scores"], dict)
-        if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(rows[0]["test_scores"])
-            refit_metric = self.refit
+        refit_metric = self._checked_metric(rows, refit_metric)
         if self.refit or not self.multimetric_:
             self.best_index_ = self._select_best_index(self.refit, refit_metric, self.cv_results_)
             self.best_params_ = self.cv_results_["params"][self.best_index_]
@@ -216,6 +218,13 @@ class SketchSearchCV(GridSearchCV):
         if self.refit:
             self._refit(X, y, routed.estimator.fit)
         return self
+
+    def _checked_metric(self, rows, refit_metric):
+        """The score to refit by; that a callable `scoring` gives it is known when there are scores."""
+        if callable(self.scoring) and isinstance(rows[0]["test_scores"], dict):
+            self._check_refit_for_multimetric(rows[0]["test_scores"])
+            return self.refit
+        return refit_metric
 
     def _candidates(self):
         return list(ParameterGrid(self.param_grid))
@@ -271,7 +280,8 @@ class SketchSearchCV(GridSearchCV):
             return_as="generator" if can_stream else "list",
             require=None if kept is None else "sharedmem",
         )
-        with Progress(candidates, n_splits, label, self.verbose) as progress:
+        metric = self.refit if isinstance(self.refit, str) else None
+        with Progress(candidates, n_splits, label, metric, self.verbose) as progress:
             found = parallel(
                 delayed(_fit_and_score)(
                     self.estimator,
@@ -355,6 +365,7 @@ def _fit_and_score(
                 row[key] = error_scores(scorer, error_score)
                 continue
             model = leaf.knowing(at) if takes_last_step else leaf.estimator
+            shared = 0.0 if leaf.together is None else leaf.together.score_clock.seconds
             start = time.perf_counter()
             if takes_last_step:
                 row[key] = _scored(model, leaf.inputs[at], its_y, scorer, its_params, error_score)
@@ -362,6 +373,8 @@ def _fit_and_score(
                 row[key] = _scored(model, copied(inputs[at]), its_y, scorer, its_params, error_score)
             if key == "test_scores":
                 seconds = time.perf_counter() - start
+                if leaf.together is not None:  # what is shared is counted by its own clock
+                    seconds -= leaf.together.score_clock.seconds - shared
         found.append((leaf.members, row, leaf.fit_clocks, leaf.score_clocks, seconds))
         if report is not None:
             report(leaf.members, [row] * len(leaf.members))

@@ -173,3 +173,19 @@ def test_regressions_together_equal_those_alone(axis, sketch, has_room, X, monke
     ):
         alone = sketched_ridge(X, Y, alpha, size, rng=7, **options, tol=1e-10)
         np.testing.assert_allclose(coef, alone.coef, atol=1e-9)
+
+
+@pytest.mark.parametrize("sketch", ["gaussian", "sparse_stack"])
+@pytest.mark.parametrize("n_sketches", [1, 4])
+def test_what_is_kept_is_within_max_memory(sketch, n_sketches, X):
+    """Sketches of all sizes that were ever asked for."""
+    max_memory = 90 * N * 8
+    options = {"axis": "samples", "sketch": sketch, "n_sketches": n_sketches, "max_memory": max_memory}
+    A = as_operand(X.astype(np.float64))
+    regressions = RidgesOnSketches(A, X[:, 0], rng=0, solver="auto", tol=1e-8, max_iter=9, **options)
+    with session():
+        for d in (20, 80, 84, 88, 90):
+            regressions.sketch([d])
+            regressions.solve(d, 1.0)
+            kept = [part for part in regressions._kept if part is not None]
+            assert sum(of_A.n_numbers([]) for of_A, _ in kept) * 8 <= max_memory

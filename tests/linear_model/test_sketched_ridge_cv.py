@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from sklr.linalg import RowChunks, as_operand, ridge_solvers
-from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier, SketchedRidgeCV
+from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier, SketchedRidgeCV, _base
 from sklr.sketch import SRTT, Gaussian, SparseStack
 
 M, N, T = 60, 8, 3
@@ -837,7 +837,7 @@ def test_predictions_together(form, data):
         for y in many:
             models = list(model.fit_path(X, y, [{"alpha": alpha} for alpha in ALPHAS]))
             A = as_operand(form(X))
-            together = model.predict_path(A, models)
+            together = list(model.predict_path(A, iter(models)))
             assert A.n_passes == 1 and len(together) == len(models)
             for fitted, predicted in zip(models, together, strict=True):
                 alone = fitted.predict(form(X))
@@ -846,8 +846,35 @@ def test_predictions_together(form, data):
                     np.testing.assert_allclose(predicted, alone, rtol=1e-12)
                 else:
                     np.testing.assert_array_equal(predicted, alone)
-    assert SketchedRidge().predict_path(X, []) == []
+    assert list(SketchedRidge().predict_path(X, [])) == []
     with pytest.raises(NotFittedError):
-        model.predict_path(X, [models[0], model])
+        list(model.predict_path(X, [models[0], model]))
     with pytest.raises(ValueError, match="features"):
-        model.predict_path(X[:, 1:], models)
+        list(model.predict_path(X[:, 1:], models))
+    other = clone(model).fit(pd.DataFrame(X, columns=list("abcdefgh")), low)
+    with pytest.raises(ValueError, match="the same features"):
+        list(model.predict_path(X, [models[0], other]))
+
+
+def test_predictions_of_many_models_go_by_blocks(data, monkeypatch):
+    """All predictions of all models in memory; a block that is left out."""
+    X, Y, _ = data
+    monkeypatch.setattr(_base, "_PREDICTED", 2 * Y.size)
+    models = list(SketchedRidge().fit_path(X, Y, [{"alpha": alpha} for alpha in ALPHAS]))
+    A = as_operand(X)
+    for fitted, predicted in zip(models, models[0].predict_path(A, models), strict=True):
+        np.testing.assert_allclose(predicted, fitted.predict(X), rtol=1e-12)
+    assert A.n_passes == 3
+
+
+def test_what_is_reused_is_of_the_same_data(data):
+    """Models of other data, in silence; sketches that pile up."""
+    X, Y, weight = data
+    reuse, model = {}, SketchedRidge(sketch_size=8, random_state=0)
+    list(model.fit_path(X, Y, [{"alpha": 1.0}], reuse=reuse))
+    for other_X, other_Y, other_weight in ((X[:, 1:], Y, None), (X, Y + 1, None), (X, Y, weight)):
+        with pytest.raises(ValueError, match="reuse was filled for other"):
+            list(model.fit_path(other_X, other_Y, [{"alpha": 1.0}], other_weight, reuse=reuse))
+    for n_sketches in (2, 3, 4):
+        list(model.fit_path(X, Y, [{"n_sketches": n_sketches}], reuse=reuse))
+        assert len(reuse) == 1

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
@@ -15,7 +16,8 @@ from sklr.decomposition import RandomizedLowRank
 from sklr.linear_model import SketchedRidge
 from sklr.model_selection import SketchSearchCV
 from sklr.model_selection._adapters import path_of
-from sklr.model_selection._paths import Clock, Failed, Together, blocks_of
+from sklr.model_selection._paths import blocks_of
+from sklr.model_selection._sharing import Clock, Failed, Together
 
 X = load_digits().data[:200]
 RANKS = [3, 12, 1, 64]
@@ -179,3 +181,49 @@ def test_known_predictions_are_of_their_data():
     key = "mean_test_score"
     np.testing.assert_allclose(found.cv_results_[key], expected.cv_results_[key], rtol=1e-9)
     assert "predict" not in vars(found.best_estimator_)
+
+
+class Positive(SketchedRidge):
+    """Predicts otherwise than the class that has the path."""
+
+    def predict(self, X):
+        """No negative numbers."""
+        return np.maximum(super().predict(X), 0)
+
+
+class OfSquares(SketchedRidge):
+    """Fits otherwise."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Squares."""
+        return super().fit(X, y**2, sample_weight)
+
+
+@pytest.mark.parametrize("kind", [Positive, OfSquares])
+def test_what_a_derived_class_overrides(kind):
+    """A path of the class above, which knows nothing of what was overridden."""
+    y, grid = X[:, 20] - 5, {"alpha": [1.0, 100.0]}
+    found, expected = (search(kind(), grid, cv=3).fit(X, y) for search in (SketchSearchCV, GridSearchCV))
+    for key in ("mean_test_score", "std_test_score"):
+        np.testing.assert_allclose(found.cv_results_[key], expected.cv_results_[key], rtol=1e-9)
+    assert (path_of(kind()) is None) == (kind is OfSquares)
+
+
+def test_a_setting_that_fails_costs_the_others_little():
+    """A path that is given up for one of its settings."""
+    fits = []
+
+    class Alone(SketchedRidge):
+        def fit(self, X, y, sample_weight=None):
+            fits.append(self.alpha)
+            return super().fit(X, y, sample_weight)
+
+        def fit_path(self, X, y, param_dicts, sample_weight=None, *, reuse=None):
+            return super().fit_path(X, y, param_dicts, sample_weight, reuse=reuse)
+
+    grid = {"alpha": [1.0, 2.0, -1.0, *range(3, 9)]}
+    search = SketchSearchCV(Alone(), grid, cv=2, refit=False)
+    with pytest.warns(FitFailedWarning, match="alpha"):
+        search.fit(X, X[:, 20])
+    assert fits.count(-1.0) == 2 and len(fits) <= 4  # the bad one, and at most its neighbour
+    assert np.isnan(search.cv_results_["mean_test_score"]).sum() == 1

@@ -28,7 +28,7 @@ from sklr.linear_model import SketchedRidge, SketchedRidgeCV
 # risk is the mean squared error of the prediction for a new row, less the noise that nothing can predict:
 # the squared distance of the coefficients. Doing nothing, all coefficients 0, has risk 1.
 
-n, p, noise, n_draws = 110, 100, 0.3, 60
+n, p, noise, n_draws = 110, 100, 0.3, 40
 sizes = [10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 94, 97, 100, 103, 106, 110]
 searched = list(range(10, 81, 10))
 no_intercept = {"fit_intercept": False}
@@ -121,3 +121,11 @@ ax.set(
 )
 ax.legend(loc="upper left")
 plt.show()
+
+# %%
+# Least squares on all 110 rows has a risk of .82 in the median, on sketches of 70 rows .50, and on sketches
+# of 100, as many as there are columns, 18. The size that five folds choose has .52. Ridge regression with
+# alpha by leave-one-out has .24: half of that.
+#
+# So the claim is about ``alpha=0``. With many more rows than columns there is no peak to be avoided, and
+# every sketch loses.

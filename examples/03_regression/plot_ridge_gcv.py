@@ -132,3 +132,13 @@ ax.set(
 )
 ax.legend(title="features kept")
 plt.show()
+
+# %%
+# The chosen pair is, for both sketches, the best one of the grid on the rows held out: 100 and 960 features,
+# with an error of 1.716 for CountSketch and 1.683 for SRTT. The lines go through the symbols over the whole
+# grid, at small alpha too, where the error is largest. What two sketches tell of plain ridge regression lies
+# on its curve, over nearly three powers of ten of its alpha.
+#
+# It holds for rows that are exchangeable. For rows in groups or in time take folds. And the estimate from two
+# sketches fails where a sketch has about as many features as there are rows and alpha is small: the error of
+# one is at its peak there.

@@ -107,3 +107,12 @@ right.set(
 right.legend(loc="upper left", ncols=2)
 right.set_ylim(top=1.35 * max(upper.max(), y_shown.max()))
 plt.show()
+
+# %%
+# Intervals from residuals that were left out hold 50.3 % of the targets of new rows where 50 % were promised,
+# and 95.2 % for 95 %; those of sketched features 50.6 % and 95.3 %. The residuals of the fit promise 90 % and
+# hold 80 %.
+#
+# All intervals have one length. Where the noise differs between rows they hold what they say on average, too
+# often for quiet rows and too seldom for loud ones; and rows that come from elsewhere are not covered by any
+# of this.

@@ -98,3 +98,11 @@ for ax, name in zip(axes[1:], data, strict=True):
 axes[1].set_ylabel("error / error of the truncated SVD")
 axes[1].legend(title="method")
 plt.show()
+
+# %%
+# With 20 pixels "qrcp" and "greedy" have 1.27 times the error of the SVD, the longest pixels 1.40 and random
+# ones 1.61. On groups of columns that are alike "qrcp" is no better than the longest columns, 1.12, and worse
+# than random ones, 1.09, which hit a group more often than not; "greedy" has 1.05.
+#
+# There is no method that is best on both for its price: "greedy" takes up to three times the time. And a
+# small ratio is not a small error: with groups the best 20 components leave .87 of the norm.

@@ -104,3 +104,11 @@ ax.set_xticks(sigmas, [f"{sigma:g}" for sigma in sigmas])
 ax.minorticks_off()
 ax.legend()
 plt.show()
+
+# %%
+# At noise .5 the worst vertex is off by 4.0 with SPA, by 1.3 after the projection and by .7 with neighbours
+# averaged as well; at noise 2, a fifth of the side of the triangle in each of 50 features, by 19, 6.7 and
+# 3.9. The gain is a factor of five to eight.
+#
+# It takes rows near each vertex, ten of them here: an average over neighbours of a corner that is nearly
+# empty moves inward. Without noise plain SPA is exact, and averages only do harm.

@@ -141,3 +141,13 @@ axes[2].set_xlim(600 * min(seconds.values()), 1600 * max(seconds.values()))
 axes[2].xaxis.set_minor_formatter(NullFormatter())
 fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=len(modes))
 plt.show()
+
+# %%
+# The plain powers as they are never do better than .13 for communities, a tenth being a guess. Standardised
+# they find .99 in 16 steps, and nothing (.10) in 64, where rounding has eaten the difference. Whitened and
+# orthonormal columns keep .99 in 64 steps, the first with a warning that 11 columns are gone. The Krylov
+# basis has .81 at best.
+#
+# Small groups are found in the first steps and lost with more, whatever is done to the columns: no number of
+# steps is right for both questions. And the Krylov basis is weak on this graph because its small groups are
+# many; where clear parts are few it is as good.

@@ -132,3 +132,11 @@ axes[2].scatter(*place[observed].T, s=45, facecolors="none", edgecolors="black",
 axes[2].set(title="f with 32 walks; circles: observed", xticks=[], yticks=[], aspect="equal")
 fig.colorbar(points, ax=axes[2], label="f")
 plt.show()
+
+# %%
+# The slopes are -.55 and -.54 for independent and for antithetic walks, and -.64 for walks that repel each
+# other, with an error of .100 in place of .138 at 64 walks. The regression has an error of .175 with the
+# exact kernel and .178 with 32 walks, far below the noise of .3.
+#
+# Antithetic lengths gain nothing here. And an error of a tenth in the norm of the kernel says little of a
+# single entry between distant nodes, which few walks reach.

@@ -122,3 +122,10 @@ for ax, (name, (_, Y, _)) in zip(axes[0], data.items(), strict=True):
 axes[0, 0].set_ylabel("micro-F1 of other nodes")
 axes[0, 0].legend(loc="center right")
 plt.show()
+
+# %%
+# With 5 % of the nodes the transductive score is .97 and the inductive one .28; with 90 % they are .98 and
+# .96. No choice of the embedding makes a difference of that size.
+#
+# So a score without its protocol says nothing. Where nodes arrive later, the inductive one is what holds; it
+# is a fair question only once a good part of the graph is known.

@@ -6,9 +6,10 @@ How many components should stand before a classifier? A grid search fits each ra
 from nothing. But a fit of rank 80 holds all smaller ones: :class:`~sklr.model_selection.SketchSearchCV` fits
 the largest one once in each fold, and cuts it.
 
-The claim: it gives the table of ``GridSearchCV``, number by number, in a fraction of the time; what is left
-are the fits of the classifiers, which nobody can share. And the rule "the smallest rank within one standard
-error of the best" finds a smaller model that is as good, as far as four folds can tell.
+The claim: it gives the table of ``GridSearchCV``, number by number, from one fit of the reduction in each
+fold in place of twenty; what is left are the fits of the classifiers, which nobody can share. And the rule
+"the smallest rank within one standard error of the best" finds a smaller model that is as good, as far as
+four folds can tell.
 
 It runs on generated data, 2,000 samples of 600 features in ten classes. Source of the rule: L. Breiman,
 J. H. Friedman, R. A. Olshen, C. J. Stone, "Classification and Regression Trees", 1984, section 3.4.3.
@@ -82,3 +83,12 @@ error_ax.set_title("error of the chosen fit")
 time_ax.barh(list(seconds), list(seconds.values()), color=["#6E6E6E", "#0072B2"])
 time_ax.set_xlabel("seconds of the whole search")
 plt.show()
+
+# %%
+# The two tables are equal, and the search that shares fits takes about a quarter of the time here; how much
+# it is depends on how much of it the classifiers are. The best rank is 72 and the simplest within one
+# standard error 56, with an accuracy of .646 in place of .667.
+#
+# Scores are equal, number by number, where a part of a fit is the fit of the part: for "gram" and "exact".
+# Cut from an iteration they are as good, not equal. And where the rank is found by a tolerance there is
+# nothing to share.

@@ -24,7 +24,7 @@ from .tiles import MIN_TILE_ROWS, N_PARTS, in_parts
 # Squared norms of A for which A^T A keeps its digits, down to singular values of 1e-4 (1e-9) of the largest.
 _SQUARES = {"float32": (1e-30, 1e36), "float64": (1e-290, 1e300)}
 # Centring leaves errors of up to so many eps of the entries, from the sum in the mean and the difference.
-_ROUNDING = 32
+_ROUNDING = {"float64": 32, "float32": 2}
 # The squared norm of a centred matrix is taken as a difference where it is no smaller part of what it was.
 _DIGITS_LEFT = 1e-3
 
@@ -682,7 +682,8 @@ class _Shifted(_Wrapper):
 
     def _rounding_square(self):
         norm = self._base._squared_norm or 0.0
-        return (_ROUNDING * float(np.finfo(self.dtype).eps)) ** 2 * norm + self._base._rounding_square()
+        unit = _ROUNDING[self.dtype.name] * float(np.finfo(self.dtype).eps)
+        return unit**2 * norm + self._base._rounding_square()
 
 
 class _Scaled(_Wrapper):

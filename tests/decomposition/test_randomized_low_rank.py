@@ -199,6 +199,19 @@ def test_mean_much_larger_than_spread(dtype, ratio, solver, contained):
     np.testing.assert_allclose(Z, (wide - wide.mean(axis=0)) @ model.components_.T, atol=100 * rounding)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_float32_of_few_digits_is_not_nothing(solver):
+    """Data of which float32 keeps one digit beside their mean, taken for what rounding leaves of constants."""
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((500, 20)) * np.linspace(1, 3, 20) + 1e6).astype(np.float32)
+    wide = X.astype(np.float64)
+    s = np.linalg.svd(wide - wide.mean(axis=0), compute_uv=False)
+    model = RandomizedLowRank(3, center=True, solver=solver, n_oversamples=15, random_state=0).fit(X)
+    np.testing.assert_allclose(model.singular_values_, s[:3], rtol=1e-2)
+    constant = RandomizedLowRank(3, center=True, solver=solver, random_state=0).fit(np.full_like(X, 1e6 / 3))
+    np.testing.assert_array_equal(constant.singular_values_, 0)
+
+
 @pytest.mark.parametrize("sketch", ["gaussian", "srtt", SparseStack(n_blocks=2)])
 @pytest.mark.parametrize("center", [False, True])
 def test_sketch_by_name_and_as_object(sketch, center, data):

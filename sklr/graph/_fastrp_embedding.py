@@ -47,8 +47,10 @@ class FastRPEmbedding(PropagationEmbedding):
     weights : int or sequence of float, default=None
         w_1, ..., w_q. An int q stands for q steps of which only the last one counts. None means
         ``(0, 0, 0, 0, 0, 0, 1, 2)``, and 10 with ``orthogonalize="each"``. Early steps tell small
-        surroundings, late ones communities; even and odd steps together are safe for graphs that are nearly
-        bipartite.
+        surroundings, late ones communities. The embedding weighs a direction of eigenvalue x of T by
+        ``sum_k w_k x^k``: by ``x^7 (1 + 2 x)`` without a number, which keeps both ends of the spectrum, also
+        -1 of bipartite graphs, and is blind at x = -1/2. Where few edges join nodes of the same group, as
+        between three groups with hardly an edge inside them, give an int.
     normalization_strength : float, default=0.0
         The power of the degrees that scales the start, relative to their mean. Negative: hubs count less.
     transition : {"random_walk", "symmetric"}, default="random_walk"

@@ -6,6 +6,7 @@ methods and properties, and functions. What a class inherits from outside sklr i
 
 import ast
 import inspect
+import re
 from types import FunctionType, ModuleType
 
 import numpy as np
@@ -204,9 +205,8 @@ def make(cls):
     return cls(**given)
 
 
-@pytest.mark.parametrize("path", ESTIMATORS)
-def test_attributes_after_fit_are_documented(path):
-    """What `fit` sets is documented; what is documented is there, or its description says "Only"."""
+def small_run(path):
+    """An estimator fitted to 30 samples of 6 features, or to a graph of 30 nodes; and X."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.standard_normal((30, 6)), columns=list("abcdef"))
     estimator = make(PUBLIC[path][0])
@@ -214,12 +214,89 @@ def test_attributes_after_fit_are_documented(path):
         X = (X @ X.T).abs().rename(columns=str)
     if not get_tags(estimator).input_tags.two_d_array:
         X = pd.DataFrame({"a": np.arange(30)})  # ids
-    estimator.fit(X, np.arange(30) % 2)
+    return estimator.fit(X, np.arange(30) % 2), X
+
+
+@pytest.mark.parametrize("path", ESTIMATORS)
+def test_attributes_after_fit_are_documented(path):
+    """What `fit` sets is documented; what is documented is there, or its description says "Only"."""
+    estimator, _ = small_run(path)
     fitted = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
     described = documented(estimator, "Attributes")
     assert fitted <= set(described)
     for name in set(described) - fitted:
         assert hasattr(estimator, name) or "only" in described[name][1].lower(), f"{path}.{name} is not there"
+
+
+def shape_fault(kind, shape, sizes):
+    """Return what is wrong with a documented shape, or None. New names of sizes are added to `sizes`.
+
+    Of several shapes in a documented type one has to fit.
+    """
+    if shape == () and kind.startswith("float or "):
+        return None
+    alternatives = [
+        [size.strip().replace("_components_", "_components") for size in found.split(",") if size.strip()]
+        for found in re.findall(r"\(([^()]*)\)", kind.partition("of shape")[2])
+    ]
+    for names in alternatives:
+        expected = [size_of(name, sizes, actual) for name, actual in zip(names, shape, strict=False)]
+        if len(names) == len(shape) and expected == list(shape):
+            sizes |= dict(zip(names, shape, strict=True))
+            return None
+    return f"documented as {kind!r}, has shape {shape}, where {sizes}" if alternatives else None
+
+
+def size_of(name, sizes, actual):
+    """A number, a name or an expression of names; what is there, if a name is new."""
+    if name in sizes:
+        return sizes[name]
+    try:
+        return eval(name, {"__builtins__": {}}, dict(sizes))  # of our own docstrings
+    except NameError:
+        return actual
+
+
+@pytest.mark.parametrize("path", ESTIMATORS)
+def test_documented_shapes_hold(path):
+    """A shape that is turned over, of another axis, or of a name that means two numbers in one class."""
+    estimator, X = small_run(path)
+    sizes = {"n_samples": 30, "n_nodes": 30, "n_features": X.shape[1], "n_features_in_": X.shape[1]}
+    faults = []
+    for name, (kind, _) in documented(estimator, "Attributes").items():
+        value = getattr(estimator, name, None)
+        if hasattr(value, "shape") and "of shape" in kind:
+            faults.append((name, shape_fault(kind, value.shape, sizes)))
+    results = {"fit_transform": None, "transform": None, "predict": None, "decision_function": None}
+    for name in results:
+        method = f"{path}.{name}"
+        if method in PUBLIC and hasattr(estimator, name):
+            found = getattr(estimator, name)(X)
+            for kind, _ in documented(PUBLIC[method][0], "Returns").values():
+                if "of shape" in kind:
+                    faults.append((name, shape_fault(kind, found.shape, sizes)))
+    assert faults, "no shape was compared"
+    assert not [fault for fault in faults if fault[1] is not None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "right"),
+    [
+        ("ndarray of shape (n_features,)", (6,), True),
+        ("ndarray of shape (n_features,)", (5,), False),
+        ("ndarray of shape (n_new, n_features)", (9, 6), True),
+        ("ndarray of shape (n_features, n_new)", (9, 6), False),
+        ("float or ndarray of shape (n_features,) or (n_new, n_features)", (2, 6), True),
+        ("ndarray of shape (2 * n_features, 1)", (12, 1), True),
+        ("ndarray of shape (n_features - 1,)", (6,), False),
+        ("ndarray of shape (n_features,)", (6, 1), False),
+    ],
+)
+def test_shape_fault(kind, shape, right):
+    """A comparison that lets everything pass."""
+    sizes = {"n_features": 6}
+    assert (shape_fault(kind, shape, sizes) is None) == right
+    assert set(sizes) <= {"n_features", "n_new", "2 * n_features", "1"}
 
 
 @pytest.mark.parametrize(

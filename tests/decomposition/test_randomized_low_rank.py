@@ -201,7 +201,7 @@ def test_mean_much_larger_than_spread(dtype, ratio, solver, contained):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_float32_of_few_digits_is_not_nothing(solver):
-    """Data of which float32 keeps one digit beside their mean, taken for what rounding leaves of constants."""
+    """Data of which float32 keeps a digit beside their mean, taken for what rounding leaves of constants."""
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((500, 20)) * np.linspace(1, 3, 20) + 1e6).astype(np.float32)
     wide = X.astype(np.float64)

@@ -427,3 +427,10 @@ def test_defaults_are_those_of_the_search_without_growth():
         k: theirs[k] for k in shared if k != "error_score"
     }
     assert set(theirs) <= set(ours)
+
+
+def test_a_gain_that_is_small_by_chance():
+    """A search that ends because one gain was a tenth of the one before."""
+    with pytest.warns(ConvergenceWarning, match="max_resources=4"):
+        search = curve({1: 0.0, 2: 0.5, 4: 0.55}, max_resources=4, tol=0.01, refit=False)
+    assert search.predicted_gain_ == pytest.approx(0.025)

@@ -89,9 +89,9 @@ ax.legend()
 plt.show()
 
 # %%
-# All families are within a tenth of ``sqrt(k / d)``, from 40 rows to 1,280: no sketch is better than another
-# in what it keeps, and CountSketch costs next to nothing. SRTT is lower at the end, 0.79 times as much,
-# because its rows are drawn without replacement: with d = n it loses nothing at all.
+# All families but one are within a tenth of ``sqrt(k / d)``, from 40 rows to 1,280: no sketch is better than
+# another in what it keeps, and CountSketch costs next to nothing. SRTT is lower at the end, 0.79 times as
+# much, because its rows are drawn without replacement: with d = n it loses nothing at all.
 #
 # The claim is one about this subspace. Where a few rows carry everything the families differ:
 # :ref:`sphx_glr_auto_examples_00_sketching_plot_coherent_rows.py`.

@@ -113,6 +113,6 @@ plt.show()
 #
 # With a mean of 10,000 standard deviations the variances from float32 are right to 1e-5, where the textbook
 # formula is off by a factor of 200; it is as bad as that in float64 a few powers of ten later. What is left
-# is the rounding of the data: their last digit is 1e-3 there. The claim ends where data are nothing but
-# rounding: with a mean of a million the last digit is 6e-2, and the spread is taken for rounding: the
-# variances come out as zero. Subtract a rough mean in float64 before the conversion.
+# is the rounding of the data: their last digit is 1e-3 there. With a mean of a million it is 6e-2, and the
+# variances are right to 6e-4, since rounding errors average out. The claim ends where the spread is below the
+# last digit: such data say nothing of it. Subtract a rough mean in float64 before the conversion.

@@ -7,7 +7,7 @@ cannot tell which of them to keep: noise has variance too. ``n_components="auto"
 optimal hard threshold, which it finds from shape and residual alone.
 
 The claim: whatever the level of the noise, the approximation by "auto" is about as near to the data without
-noise as that of the best rank, which nobody knows; with a fraction of the variance it is twice to thirty
+noise as that of the best rank, which nobody knows; with a fraction of the variance it is about twice to fifty
 times as far.
 
 Source: M. Gavish and D. L. Donoho, "The Optimal Hard Threshold for Singular Values is 4/sqrt(3)", 2014,

@@ -134,10 +134,10 @@ axes[2].legend()
 plt.show()
 
 # %%
-# The variances agree with those of the dense PCA to 1e-7, which is what was asked for by ``accuracy``. For
-# 4,000 texts the fit takes 13 MiB beside the data, a fiftieth of what they would take filled in. Without
-# centring the first component is the mean (cosine 1.000), along which topics hardly differ; what is called
-# the second one there is the first one of the principal components.
+# The variances agree with those of the dense PCA to 1e-7, where ``accuracy`` asked for 1e-6. For 4,000 texts
+# the fit takes 13 MiB beside the data, a fiftieth of what they would take filled in. Without centring the
+# first component is the mean (cosine 1.000), along which topics hardly differ; what is called the second one
+# there is the first one of the principal components.
 #
 # Two of the four topics lie on top of each other in two components, centred or not: centring saves one
 # component, no more. And rows of length 1 matter: of raw counts the first component would be the length of

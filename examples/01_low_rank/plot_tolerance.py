@@ -6,7 +6,7 @@ Nobody knows how many components data have; how large an error is acceptable is 
 :class:`~sklr.decomposition.RandomizedLowRank` finds the rank, and the fit says what the error is.
 
 The claim: the rank that it finds is the smallest possible one, and ``error_estimate_`` follows
-the true error over twelve powers of ten. The usual formula, norms and a difference, cannot: below 1e-8 it is
+the true error over twelve powers of ten. The usual formula, norms and a difference, cannot: below 1e-7 it is
 rounding error, or zero.
 
 Source of the estimate: E. N. Epperly and J. A. Tropp, "Efficient error and variance estimation for randomized
@@ -88,7 +88,7 @@ plt.show()
 # All twelve ranks are the smallest possible. The estimate is exact to its digits down to 1e-6, where it comes
 # from the norms, and below that, where it comes from ten Gaussian vectors, within a fifth of the true error
 # here; it is within a factor 3 with probability above .999. The difference of norms has no digit left below
-# 1e-8.
+# 1e-7.
 #
 # What does not hold in general is that the rank is the smallest: on spectra that fall slowly an iteration may
 # need a component more, since what it has found is short of the best by the excess error. And a small error

@@ -85,7 +85,7 @@ plt.show()
 # %%
 # The variances are right to 3e-15 for chunks of one row as for those of 1,200. Those of IncrementalPCA are
 # off by up to 8 %, and by 0.7 % with only two chunks. Its approximation of the rows suffers less: an excess
-# error of 1e-3.
+# error of up to 2e-3.
 #
 # The price is memory: the Gram matrix has one number for each pair of columns. Beyond 4,096 columns something
 # has to be left out here, too, and it is said how much:

@@ -6,7 +6,7 @@ Least squares on a sketch of the rows, "sketch and solve", has an error that no 
 sketch can be used otherwise: as a preconditioner, which turns an ill-conditioned problem into one on which
 conjugate gradients converge in a few passes over the data.
 
-The claim: ``solver="iterative"`` reaches the residual of LAPACK in some fifteen passes, at condition number
+The claim: ``solver="iterative"`` reaches the residual of LAPACK in some ten passes, at condition number
 1e2 as at 1e10. Sketch and solve stays some percent above it. And preconditioning alone is not enough: LSQR
 with the same sketch, started from zero, is as good on a well-conditioned problem and stalls far above the
 least residual on an ill-conditioned one. What helps is to measure the residual with the data and to solve for

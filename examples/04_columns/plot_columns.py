@@ -6,7 +6,7 @@ A truncated SVD has the smallest error for its rank, but its components are mixt
 does it cost to use features themselves? :class:`~sklr.feature_selection.CURSelector` keeps actual columns,
 and says how far their span is from the data.
 
-The claim: on digits, columns taken by pivoting are within a third of the best error for any rank-k
+The claim: on digits, columns taken by pivoting are within about a third of the best error for any rank-k
 approximation; those with the largest norms, and those drawn at random, are farther off. Where many columns
 are alike beside others that are nothing but noise, all of one length, to take the longest of what is left
 ("qrcp") helps nothing: it takes the noise. Then the column that lowers the error most ("greedy") is the

@@ -5,12 +5,13 @@ Steps of a propagation, and what becomes of them
 :class:`~sklr.graph.FastRPEmbedding` averages random vectors over neighbours, again and again. Each step
 looks one edge farther. It also makes all columns more alike: they tend to one vector, the same for all.
 
-The claim: small groups of nodes are found in early steps and large communities in late ones, where the
-powers are too much alike to be of use as they are. Standardising the columns helps until rounding has eaten
-the difference, which in float32 is soon. Whitening takes the common vector out before that: then more steps
-are better, or at least no worse. Orthonormalising after each step as well gives the same span, and goes on
-where whitening warns that directions are lost, as it does here in the last of 64 steps. A Krylov basis, of
-few columns and all steps side by side, is the weaker one here, where small groups are many.
+The claim: small groups of nodes are found in early steps and lost in late ones, large communities are found
+from some steps on, where the powers are too much alike to be of use as they are. Standardising the columns
+helps until rounding has eaten the difference, which in float32 is soon. Whitening takes the common vector out
+before that: then more steps are better, or at least no worse. Orthonormalising after each step as well gives
+the same span, and goes on where whitening warns that directions are lost, as it does here in the last of 64
+steps. A Krylov basis, of few columns and all steps side by side, is the weaker one here, where small groups
+are many.
 
 It runs on a generated graph: 4,000 nodes in ten communities, each of 20 small groups, with seven edges of a
 node in its small group, three in its community and four anywhere, and degrees that differ widely.
@@ -21,6 +22,7 @@ G. Chechik, H. Maron, "Graph Positional Encoding via Random Feature Propagation"
 """
 
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -89,20 +91,24 @@ modes = {
 steps = [1, 2, 4, 8, 16, 32, 64]
 scores, seconds, groups = {}, {}, []
 for mode, make in modes.items():
-    for q in steps:
-        if mode.startswith("Krylov") and q > 32:
-            continue
-        seconds[mode, q] = np.inf
-        for _ in range(3):
-            began = time.perf_counter()
-            E = make(q).fit_transform(A)
-            seconds[mode, q] = min(seconds[mode, q], time.perf_counter() - began)
-        if mode == "plain, standardised":
-            E = StandardScaler().fit_transform(E)
-            groups.append(of_group(E))
-        scores[mode, q] = of_community(E)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        for q in steps:
+            if mode.startswith("Krylov") and q > 32:
+                continue
+            seconds[mode, q] = np.inf
+            for _ in range(3):
+                began = time.perf_counter()
+                E = make(q).fit_transform(A)
+                seconds[mode, q] = min(seconds[mode, q], time.perf_counter() - began)
+            if mode == "plain, standardised":
+                E = StandardScaler().fit_transform(E)
+                groups.append(of_group(E))
+            scores[mode, q] = of_community(E)
     shown = ", ".join(f"{scores[mode, q]:.2f}" for q in steps if (mode, q) in scores)
     print(f"{mode}, communities in {steps[0]} to {steps[-1]} steps: {shown}")
+    for message in {str(warning.message) for warning in caught}:
+        print(f"  warns: {message}")
 
 # %%
 # The figure
@@ -148,6 +154,6 @@ plt.show()
 # orthonormal columns keep .99 in 64 steps, the first with a warning that 11 columns are gone. The Krylov
 # basis has .81 at best.
 #
-# Small groups are found in the first steps and lost with more, whatever is done to the columns: no number of
-# steps is right for both questions. And the Krylov basis is weak on this graph because its small groups are
-# many; where clear parts are few it is as good.
+# Small groups are found best in 8 steps, .85, and lost with more, .17 in 32; communities take 8 steps at
+# least and keep. So 8 steps serve both questions here, and many steps one of them only. And the Krylov basis
+# is weak on this graph because its small groups are many; where clear parts are few it is as good.

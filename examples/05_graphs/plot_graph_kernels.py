@@ -6,9 +6,9 @@ A kernel on the nodes of a graph, such as ``exp(-sigma^2 L / 2)`` of its Laplaci
 pair of nodes. :class:`~sklr.graph.GraphRandomFeatures` estimates it by sparse features: some walks from each
 node, and where they end.
 
-The claim: the error of the kernel falls as the square root of the number of walks, whatever the coupling of
-the walks, and faster where walks from one node repel each other, which costs no more; and a regression on
-nodes needs few walks to be as good as with the exact kernel.
+The claim: the error of the kernel falls as one over the square root of the number of walks, whatever the
+coupling of the walks, and faster where walks from one node repel each other, which costs no more; and a
+regression on nodes needs few walks to be as good as with the exact kernel.
 
 It runs on generated data: points in the plane, each linked with its nearest neighbours, and a function of
 the place that is observed with noise in a part of them.

@@ -8,10 +8,10 @@ transductive protocol: the whole graph is embedded, those nodes that are scored 
 inductive protocol the embedding sees the training nodes and the edges between them, and the others are
 transformed from their edges to these.
 
-The claim: the two differ by much more than one embedding does from another, as long as few nodes are known.
-With a tenth of the nodes the transductive score is nearly what it is with all; the inductive one is far
-below, because a tenth of the nodes has a hundredth of the edges among them. They meet where nearly all nodes
-are known.
+The claim: the same embedding has very different scores in the two, as long as few nodes are known. With a
+tenth of the nodes the transductive score is nearly what it is with all; the inductive one is far below,
+because a tenth of the nodes has a hundredth of the edges among them. They meet where nearly all nodes are
+known.
 
 For scikit-learn this is one line. :class:`~sklr.graph.TransductiveEmbedding` is given the graph, and X are
 names of nodes; :class:`~sklr.graph.FastRPEmbedding` is pairwise, so that with the adjacency matrix as X
@@ -125,7 +125,7 @@ plt.show()
 
 # %%
 # With 5 % of the nodes the transductive score is .97 and the inductive one .28; with 90 % they are .98 and
-# .96. No choice of the embedding makes a difference of that size.
+# .96, of the same embedding.
 #
 # So a score without its protocol says nothing. Where nodes arrive later, the inductive one is what holds; it
 # is a fair question only once a good part of the graph is known.

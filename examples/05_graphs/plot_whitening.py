@@ -120,9 +120,9 @@ plt.show()
 
 # %%
 # In plain columns the second direction has a hundredth of the length of the first one, and the penalty of the
-# classifier hides it: .35 to .41, where a guess has .33. With 15 labels standardised columns have .95,
-# whitened ones .61, and .83 if there are eight of them instead of 32. With 240 labels all are between .945
-# and .96.
+# classifier hides it: .32 to .41, where a guess has .33. With 15 labels standardised columns have .95,
+# whitened ones .61, and .83 if there are eight of them instead of 32. With 240 labels these three are between
+# .945 and .96.
 #
 # These graphs have three groups, so that two directions say everything and 30 are noise. On graphs of many
 # groups, and after many steps, it is the other way round: the strong directions are few, the others are

@@ -133,7 +133,8 @@ for size in (100, 300):
 
 blue, orange, green, purple = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 plt.rcParams.update({"font.size": 11})
-fig, axes = plt.subplots(1, 3, figsize=(15, 4.8), layout="constrained")
+fig, axes = plt.subplot_mosaic("AB;CC", figsize=(11, 9), layout="constrained")
+axes = list(axes.values())
 
 d = np.linspace(23, 270, 500)
 axes[0].plot(d, 20 / (d - 21), color="black", lw=1.5, label="n / (d - n - 1)")

@@ -92,7 +92,8 @@ for name, vertices in found.items():
 colours = dict(zip(methods, ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.6"], strict=True))
 marks = dict(zip(methods, "osD^x", strict=True))
 plt.rcParams.update({"font.size": 11})
-fig, axes = plt.subplots(1, 4, figsize=(18, 4.9), layout="constrained")
+fig, axes = plt.subplots(2, 2, figsize=(11, 9), layout="constrained")
+axes = axes.ravel()
 
 for ax, name in zip(axes[:2], matrices, strict=True):
     for method, colour in colours.items():

@@ -137,7 +137,8 @@ for name, line in diagonals.items():
 colours = ["0.55", "#D55E00", "#56B4E9", "#0072B2"]
 marks = "xsDo"
 plt.rcParams.update({"font.size": 11})
-fig, axes = plt.subplots(1, 4, figsize=(18, 4.9), layout="constrained")
+fig, axes = plt.subplots(2, 2, figsize=(11, 9), layout="constrained")
+axes = axes.ravel()
 
 rate = abs(values[-2])
 axes[0].plot(steps, apart, "o-", color="#0072B2", lw=2, label="measured, in float32")
@@ -171,7 +172,7 @@ for (name, line), colour, mark in zip(
     axes[2].plot(second, line, marker=mark, color=colour, lw=2, label=name)
 axes[2].axhline(1 / 3, color="black", lw=1, ls=":")
 axes[2].set(
-    xlabel="eigenvalue of the groups: strangers < 0 < friends",
+    xlabel="eigenvalue of the groups by the formula: strangers < 0 < friends",
     ylabel="accuracy, a tenth of labels known",
     title="weights can be blind",
     ylim=(0.25, 1.25),

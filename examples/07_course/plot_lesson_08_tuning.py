@@ -2,7 +2,7 @@
 Lesson 8: choosing sizes, and changing a model a little
 =======================================================
 
-The four measurements of :doc:`/course/08_tuning`.
+The three measurements of :doc:`/course/08_tuning`.
 
 The claims: without a penalty the error of regression on sketched features has a peak where the sketch has as
 many rows as there are samples, and the right alpha takes the peak away. One fit of each fold serves all ranks
@@ -122,7 +122,8 @@ for name, value in adapted.items():
 
 blue, orange, green, purple = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 plt.rcParams.update({"font.size": 11})
-fig, axes = plt.subplots(1, 3, figsize=(15.5, 4.9), layout="constrained")
+fig, axes = plt.subplot_mosaic("AB;CC", figsize=(11, 9), layout="constrained")
+axes = list(axes.values())
 
 for (name, risks), colour, mark in zip(
     {"alpha = 0": ridgeless, "alpha by GCV": tuned}.items(), (orange, blue), "so", strict=True
@@ -134,7 +135,7 @@ axes[0].axvline(m, color="0.5", lw=1)
 axes[0].text(m + 3, 0.36, "d = number of samples", color="0.3")
 axes[0].set(
     yscale="log",
-    ylim=(0.3, 200),
+    ylim=(0.3, 1_000),
     xlabel="rows of the sketch of the features, d",
     ylabel="risk (variance of the signal = 1)",
     title="double descent, and its cure",

@@ -59,7 +59,7 @@ for (name, kind), values in extremes.items():
 # %%
 # Pictures
 # --------
-# Above, sketches of 24 rows and 96 columns: blue is positive, orange negative, white zero. Below, a bar from
+# Above, sketches of 24 rows and 96 columns: violet is positive, brown negative, white zero. Below, a bar from
 # the smallest to the largest singular value over all draws, and the interval that a Gaussian matrix keeps to
 # in the limit, ``1 - sqrt(k / d)`` to ``1 + sqrt(k / d)``.
 
@@ -102,5 +102,5 @@ plt.show()
 # On coherent rows SparseStack is as good as on others: a column has eight entries, and two columns would have
 # to meet in all of them. Uniform sampling takes each of the k rows with probability ``d / n`` or less, so it
 # loses most. The transform needs more rows for adjacent coordinates, of which its rows see few patterns; with
-# k log k of them it is safe. The claim does not hold for sampling with probabilities that know the leverages,
-# which is safe too.
+# a few times k log k of them it is safe. The claim does not hold for sampling with probabilities that know
+# the leverages, which is safe too.

@@ -3,9 +3,10 @@ Double the sketch until it no longer pays
 =========================================
 
 How large must a sketch be? Nobody knows before, but scores tell: with each doubling of the size they gain
-less. The claim: where they follow a power law, ``b = b_inf - c s^(-p)``, gains fall by the same factor each
-time, so that the next one can be told from the last two, roughly; a search that stops when the predicted
-gain is below a tolerance looks at none of the large sizes, and gives away a few times the tolerance.
+less, by and large. The claim: where the score b of size s follows a power law, ``b = b_inf - c s^(-p)`` with
+a limit b_inf and positive c and p, gains fall by the same factor each time, so that the next one can be told
+from the last two, roughly; a search that stops when the predicted gain is below a tolerance looks at none of
+the largest sizes, and gives away a few times the tolerance.
 """
 
 # %%

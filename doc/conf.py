@@ -42,6 +42,7 @@ exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.py
 default_role = "name"  # a word in single backticks, see `Name`
 # Every reference has to lead somewhere; those to other projects are made by `elsewhere`.
 nitpicky = True
+smartquotes = False  # "auto" is a value, to be copied as it stands
 nitpick_ignore = [
     # Attributes that scikit-learn's searches have as properties, and that have no page here.
     ("py:obj", "classes_"),

@@ -35,7 +35,7 @@ ROOT = HERE.parents[1]
 # How methods begin that are not sklr's.
 PEERS = (
     "BLAS", "GSVD", "GridSearchCV", "IncrementalPCA", "LSQR", "PCA", "RandomProjection", "Ridge", "SciPy",
-    "Spectral", "TruncatedSVD", "fbpca", "plain", "pycleora", "scikit", "skmatter", "svds",
+    "Spectral", "TruncatedSVD", "fbpca", "plain", "pycleora", "scikit", "skmatter", "svds", "uncontrolled",
 )  # fmt: skip
 SCRIPTS = ("sketch", "products", "memory", "low_rank", "streaming", "ridge", "columns", "graph", "search")
 

@@ -70,7 +70,8 @@ class RidgeBase(BaseEstimator):
     def predict_path(self, X, models):
         """Yield what several fitted models predict, in one pass over X for many of them.
 
-        As many are multiplied together as have predictions of 32 MiB.
+        As many are multiplied together as have predictions of 32 MiB. ``2 nnz n_targets`` flops for each, and
+        memory for their coefficients and predictions.
 
         Parameters
         ----------

@@ -104,6 +104,8 @@ class GrowingSearchCV(SketchSearchCV):
 
     Raises
     ------
+    TypeError
+        From `fit`: a size that is True or False.
     ValueError
         From `fit`: a parameter that the estimator does not have, `resource` in `param_grid`, `max_resources`
         below `min_resources`, an empty grid, or all fits of the first size failed.
@@ -129,6 +131,9 @@ class GrowingSearchCV(SketchSearchCV):
     only new rows are made where the family nests (Gaussian, Rademacher, sampling with replacement). Memory:
     these, for all folds, until the search is over.
 
+    *Cost.* The fits of all candidates in all folds at each size, K sizes up to s_K. Where a fit costs in
+    proportion to its size, that is less than ``factor / (factor - 1)`` times, so twice, the cost at s_K.
+
     *When not to use it.* Where the score has a dip before it rises: for sketched regression with an alpha
     near 0 the error has a peak where the sketch size equals the number of rows or columns (double descent).
     Begin above it, or search over alpha too. Where the largest size is known, `SketchSearchCV` over a list
@@ -136,6 +141,11 @@ class GrowingSearchCV(SketchSearchCV):
 
     Gains below the noise of the folds are noise: a `tol` far below the standard error of the mean score
     continues, or ends, by chance.
+
+    References
+    ----------
+    F. Provost, D. Jensen, T. Oates, "Efficient progressive sampling", 1999, DOI 10.1145/312129.312188, for
+    sizes that grow by a factor until the score no longer does.
 
     Examples
     --------
@@ -202,9 +212,13 @@ class GrowingSearchCV(SketchSearchCV):
         others = list(ParameterGrid({} if self.param_grid is None else self.param_grid))
         if any(self.resource in parameters for parameters in others):
             raise ValueError(f"resource={self.resource!r} is what grows: take it out of param_grid.")
+        for name in ("min_resources", "max_resources", "factor"):
+            if isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be a whole number, got {getattr(self, name)!r}.")
         if self.max_resources is not None and self.max_resources < self.min_resources:
             raise ValueError(
-                f"max_resources={self.max_resources} is below min_resources={self.min_resources}."
+                f"max_resources={self.max_resources} is below min_resources={self.min_resources}: use a "
+                "larger max_resources or a smaller min_resources."
             )
         return [parameters | {self.resource: int(self.min_resources)} for parameters in others]
 

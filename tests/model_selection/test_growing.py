@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
 from sklearn.datasets import load_digits, make_regression
 from sklearn.decomposition import PCA
@@ -15,10 +16,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklr._backend import as_stream
+from sklr.base import draw_seed
 from sklr.decomposition import RandomizedLowRank
 from sklr.linear_model import SketchedRidge, SketchedRidgeClassifier
 from sklr.model_selection import GrowingSearchCV, SketchSearchCV, simplest_within
-from sklr.sketch import Gaussian
+from sklr.sketch import Gaussian, make_sketch
 
 X, y = make_regression(300, 40, noise=20.0, random_state=0)
 digits, labels = (part[:400] for part in load_digits(return_X_y=True))
@@ -405,6 +408,7 @@ def test_a_fit_that_fails():
             "max_resources=40 is below min_resources=50",
         ),
         ({"factor": 1}, ValueError, "factor"),
+        ({"min_resources": True}, TypeError, "min_resources must be a whole number, got True"),
         ({"tol": -1.0}, ValueError, "tol"),
         ({"min_resources": 1000}, ValueError, "All the 3 fits failed"),
         ({"refit": simplest_within(cost="alpha")}, ValueError, "no parameter of the grid"),
@@ -434,3 +438,34 @@ def test_a_gain_that_is_small_by_chance():
     with pytest.warns(ConvergenceWarning, match="max_resources=4"):
         search = curve({1: 0.0, 2: 0.5, 4: 0.55}, max_resources=4, tol=0.01, refit=False)
     assert search.predicted_gain_ == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "form", [np.ascontiguousarray, np.asfortranarray, sparse.csr_array, sparse.csc_array]
+)
+def test_containers_dtypes_and_threads(form, dtype):
+    """Another size or seed in some container, bits that depend on threads; against plain scikit-learn.
+
+    The defaults but for the sizes, which have to suit 300 rows. The Gaussian sketch of the rows is made here.
+    """
+    contained = getattr(sparse if form.startswith("cs") else np, form)
+    data, target = contained((X * (X > 0)).astype(dtype)), y.astype(dtype)
+    settings = {"min_resources": 16, "max_resources": 64, "tol": 0.0, "cv": KFold(2), "refit": False}
+    tables = []
+    for n_threads in (1, 2):
+        model = SketchedRidge(fit_intercept=False, random_state=0, n_threads=n_threads)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            tables.append(GrowingSearchCV(model, **settings).fit(data, target).cv_results_)
+    for split, (train, test) in enumerate(KFold(2).split(data)):
+        key = f"split{split}_test_score"
+        np.testing.assert_array_equal(tables[0][key], tables[1][key])
+        dense = np.asarray(data.todense() if sparse.issparse(data) else data, dtype=np.float64)
+        for size, score in zip(tables[0]["n_resources"], tables[0][key], strict=True):
+            family = make_sketch("auto", n=len(train), sketch_size=size, sparse=sparse.issparse(data))
+            S = family.operator(size, len(train), as_stream(draw_seed(0)).child(0), dtype).toarray()
+            peer = Ridge(alpha=1.0, fit_intercept=False, solver="svd")
+            peer.fit(S @ dense[train], S @ y[train])
+            expected = peer.score(dense[test], y[test])
+            np.testing.assert_allclose(score, expected, atol=1e-9 if dtype == np.float64 else 1e-4)

@@ -441,9 +441,7 @@ def test_a_gain_that_is_small_by_chance():
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(
-    "form", [np.ascontiguousarray, np.asfortranarray, sparse.csr_array, sparse.csc_array]
-)
+@pytest.mark.parametrize("form", ["ascontiguousarray", "asfortranarray", "csr_array", "csc_array"])
 def test_containers_dtypes_and_threads(form, dtype):
     """Another size or seed in some container, bits that depend on threads; against plain scikit-learn.
 

@@ -60,6 +60,10 @@ class SketchedSizes:
                     S.shape[0]: (product, S) for S, product in zip(operators, products, strict=True)
                 }
 
+    def has(self, d):
+        """Whether the product of a size is there."""
+        return d in self._parts
+
     def operator(self, d):
         """S of d rows."""
         return self._parts[d][1]

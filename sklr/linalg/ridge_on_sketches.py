@@ -143,15 +143,22 @@ class RidgesOnSketches:
         self._kept = [None] * self._n_sketches
 
     def sketch(self, sizes):
-        """Make sketches of several sizes together, in a session, if `max_memory` has room to keep them."""
+        """Make sketches of several sizes together, in a session, and keep them.
+
+        Where `max_memory` has no room for them beside those that are kept, none are.
+        """
         for d in sizes:
             self._check(d)
-        if self._has_room(sizes):
-            for i in range(self._n_sketches):
-                self._sketched(i, sizes)
+        of_A, _ = self._kept[0] or self._fresh(0)
+        if self._n_sketches * of_A.n_numbers(sizes) * self._A.dtype.itemsize > self._max_memory:
+            self._kept = [None] * self._n_sketches
+            return
+        for i in range(self._n_sketches):
+            self._kept[i] = self._kept[i] or self._fresh(i)
+            _add(self._kept[i], sizes)
 
     def solve(self, d, alpha):
-        """Solve for a sketch size, in a session; sketches that have been made before are used again.
+        """Solve for a sketch size, in a session; sketches that are not kept are made one at a time.
 
         Parameters
         ----------
@@ -166,12 +173,9 @@ class RidgesOnSketches:
             As of `ridge`; for alphas of shape (a, t) coefficients of shape (n, a, t) and residuals (a, t).
         """
         self._check(d)
-        if not self._has_room([d]):
-            self._kept = [None] * self._n_sketches
         before, members = self._A.n_passes, []
         for i in range(self._n_sketches):
-            of_A, of_Y = self._sketched(i, [d])
-            members.append(self._member(i, of_A, of_Y, d, alpha))
+            members.append(self._member(i, *self._sketched(i, d), d, alpha))
         return RidgeSolution(
             (sum(found.coef for found in members) / len(members)).astype(self._A.dtype),
             np.max([found.residual for found in members], axis=0),
@@ -181,20 +185,13 @@ class RidgesOnSketches:
             max(found.n_iter for found in members),
         )
 
-    def _has_room(self, sizes):
-        """Whether what is kept and sketches of more sizes are no more than `max_memory`."""
-        of_A, _ = self._kept[0] or self._fresh(0)
-        return self._n_sketches * of_A.n_numbers(sizes) * self._A.dtype.itemsize <= self._max_memory
-
-    def _sketched(self, i, sizes):
-        """Sketches of A and, where its rows are what is sketched, of Y; kept where there is room for all."""
-        of_A, of_Y = self._kept[i] or self._fresh(i)
-        if self._kept[i] is None and self._has_room(sizes):
-            self._kept[i] = of_A, of_Y
-        of_A.add(sizes)
-        if of_Y is not None:
-            of_Y.add(sizes)
-        return of_A, of_Y
+    def _sketched(self, i, d):
+        """Sketches of A and, where its rows are what is sketched, of Y: those that are kept, or for once."""
+        found = self._kept[i]
+        if found is None or not found[0].has(d):
+            found = self._fresh(i)
+            _add(found, [d])
+        return found
 
     def _fresh(self, i):
         stream = self._stream.child(2 * i)
@@ -232,6 +229,12 @@ class RidgesOnSketches:
                 f"The sketched matrix of {d} x {other} numbers needs {needed / 2**20:.3g} MiB, max_memory is "
                 f"{self._max_memory / 2**20:.3g} MiB. Use a smaller sketch_size or a larger max_memory."
             )
+
+
+def _add(sketched, sizes):
+    for part in sketched:
+        if part is not None:
+            part.add(sizes)
 
 
 def _is_direct(B, Z, alpha, options):

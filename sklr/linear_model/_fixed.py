@@ -87,7 +87,7 @@ class FixedRidge(RidgeBase):
             A fitted one of this class for each dictionary, in their order. This one stays as it is.
         """
         wanted = [clone(self).set_params(**parameters) for parameters in param_dicts]
-        reuse = {} if reuse is None else reuse
+        is_reused, reuse = reuse is not None, {} if reuse is None else reuse
         for estimator in wanted:
             estimator._validate_params()
             estimator._check_parameters()
@@ -106,7 +106,9 @@ class FixedRidge(RidgeBase):
                 if kind not in reuse:
                     reuse[kind] = _Prepared(wanted[i], X, y, sample_weight)
                 reuse[kind].check(X, y, sample_weight)
-                reuse[kind].sketch([wanted[j].sketch_size for j, other in enumerate(kinds) if other == kind])
+                sizes = [wanted[j].sketch_size for j, other in enumerate(kinds) if other == kind]
+                if is_reused or len(set(map(repr, sizes))) > 1:  # else nobody would use them again
+                    reuse[kind].sketch(sizes)
                 fitted |= zip(group_of[i], reuse[kind].fit([wanted[j] for j in group_of[i]]), strict=True)
             yield fitted.pop(i)
 

@@ -189,3 +189,19 @@ def test_what_is_kept_is_within_max_memory(sketch, n_sketches, X):
             regressions.solve(d, 1.0)
             kept = [part for part in regressions._kept if part is not None]
             assert sum(of_A.n_numbers([]) for of_A, _ in kept) * 8 <= max_memory
+
+
+def test_one_size_is_sketched_one_at_a_time(X):
+    """All sketches of an average in memory, though each is needed once."""
+    options = {"axis": "samples", "sketch": "gaussian", "n_sketches": 5, "max_memory": 1 << 30}
+    A = as_operand(X.astype(np.float64))
+    regressions = RidgesOnSketches(A, X[:, 0], rng=0, solver="auto", tol=1e-8, max_iter=9, **options)
+    with session():
+        regressions.solve(20, 1.0)
+        assert regressions._kept == [None] * 5
+        regressions.sketch([20, 40])
+        passes = A.n_passes
+        regressions.solve(40, 1.0)
+        assert A.n_passes == passes
+        regressions.solve(60, 1.0)
+        assert all(of_A.n_numbers([]) == 40 * N for of_A, _ in regressions._kept)
